@@ -1,0 +1,87 @@
+import { readFileSync } from "node:fs";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+
+/** `.sql` imports are text in a Worker's bundle; this makes them the same under Node. */
+const sqlAsText = {
+  name: "sql-as-text",
+  enforce: "pre" as const,
+  load(id: string) {
+    const [path = id] = id.split("?");
+    return path.endsWith(".sql") ? `export default ${JSON.stringify(readFileSync(path, "utf8"))};` : undefined;
+  },
+};
+
+const OUTSIDE = ["**/node_modules/**", "**/dist/**"];
+
+/** Pure code, in Node. */
+const unit: TestProjectInlineConfiguration = {
+  plugins: [sqlAsText],
+  test: {
+    name: "unit",
+    include: ["{schema,objects,workers,sandbox,tools,policy,bench}/**/*.test.ts"],
+    exclude: [...OUTSIDE, "**/*.workerd.test.ts"],
+    testTimeout: 20_000,
+  },
+};
+
+/** Durable Objects on real workerd. One runtime for all files: starting one a file costs more than the tests. */
+const actors: TestProjectInlineConfiguration = {
+  plugins: [
+    cloudflareTest(async () => ({
+      verbose: false,
+      wrangler: { configPath: "./wrangler.toml" },
+      miniflare: {
+        bindings: {
+          // Applied by tests/support/read-model.ts before the first test.
+          READ_MODEL_MIGRATIONS: await readD1Migrations("schema/migrations"),
+          KEK: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+          PSP_URL_SANDBOX: "http://psp.test",
+          PSP_API_KEY_SANDBOX: "psp-key-of-the-tests",
+          WEBHOOK_SECRET_SANDBOX: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+          ISSUER: "http://issuer.test",
+          AUDIENCE: "crowdpay",
+          // The public half of an Ed25519 key; tests that mint tokens bring their own pair.
+          LOCAL_JWKS: '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}',
+          BUILD: '{"version":"0.0.0","commit":"tests","built_at":"1970-01-01T00:00:00Z"}',
+        },
+      },
+    })),
+  ],
+  test: {
+    name: "actors",
+    include: ["{objects,workers}/**/*.workerd.test.ts"],
+    setupFiles: ["tests/support/read-model.ts"],
+    exclude: [...OUTSIDE, "objects/kit/**"],
+    isolate: false,
+    maxWorkers: 1,
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+  },
+};
+
+/** Over HTTP, against a server as `npm start` runs one. */
+const http: TestProjectInlineConfiguration = {
+  test: {
+    name: "http",
+    include: ["tests/http/**/*.test.ts"],
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 90_000,
+  },
+};
+
+/** SIGKILL at chosen moments, and what is left after it. */
+const crash: TestProjectInlineConfiguration = {
+  test: {
+    name: "crash",
+    include: ["tests/crash/**/*.test.ts"],
+    fileParallelism: false,
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
+  },
+};
+
+export default defineConfig({
+  test: { projects: [unit, actors, "./objects/kit/vitest.config.ts", "./sandbox/vitest.config.ts", http, crash] },
+});
