@@ -1,0 +1,133 @@
+import type { TransferLeg } from "../charges.ts";
+import type { Principal } from "../events.ts";
+import type { MoneyJson } from "../money.ts";
+import type { Rejection } from "../rejections.ts";
+import type { ActorRpc } from "./actor.ts";
+
+/**
+ * The three calls of the last-agent protocol, each covering all legs of one transfer at this account in one commit. The first
+ * answer to a transfer is stored and final, a no as much as a yes; a void of an unknown transfer leaves a tombstone.
+ */
+export type AccountOp = {
+  op: "reserve" | "post" | "void";
+  transfer: string;
+  /** The saga that owns the transfer; every hold belongs to one. */
+  saga: string;
+  /** Hash of the whole transfer: the same id with another body is an error. */
+  body_hash: string;
+  /** This account's legs. */
+  legs: TransferLeg[];
+  /** True when the caller vouches that the account may be opened by this very call (platform accounts, an admitted pod's, a wallet's). */
+  open: boolean;
+  /** Cut epoch of the shard, on `post`: the commit that first let a leg of this transfer be posted. */
+  tag: number | null;
+  charge: string | null;
+  pod: string | null;
+  reason: string | null;
+  principal: Principal;
+  correlation: string;
+};
+
+/** Figures of an account are bare decimal strings in its currency ("12.34"), balances with a sign where they are negative. */
+export type Counters = {
+  debits_posted: string;
+  credits_posted: string;
+  debits_pending: string;
+  credits_pending: string;
+};
+
+/**
+ * `balance` is the posted balance on the normal side. A no with `final` is this account's stored word on the transfer, the same
+ * for ever. Without it nothing was said of the transfer (door shut, fault): an earlier attempt may have gone through, so it is no
+ * ground to abort or to redirect; the same call is made again.
+ */
+export type AccountAnswer =
+  | { ok: true; state: "reserved" | "posted" | "voided"; seq: number; balance: string; recorded_at: string }
+  | { ok: false; final: boolean; rejection: Rejection };
+
+export type Hold = {
+  id: string;
+  direction: "debit" | "credit";
+  amount: MoneyJson;
+  transfer: string;
+  saga: string;
+  since: string;
+};
+
+export type AccountRecord = Counters & {
+  id: string;
+  type: string;
+  currency: string;
+  normal_side: "debit" | "credit";
+  status: "open" | "frozen" | "closing" | "closed";
+  floor: string | null;
+  cap: string | null;
+  /** Posted balance on the normal side. */
+  posted: string;
+  /** What open outgoing holds take. */
+  pending: string;
+  /** What open incoming holds will bring. */
+  pending_in: string;
+  available: string;
+  holds: Hold[];
+  seq: number;
+  head_hash: string;
+};
+
+/** One account's word in a consistent cut: counters of postings tagged at most `epoch`, and which listed transfers it has applied. */
+export type CutAnswer = {
+  account: string;
+  debits: string;
+  credits: string;
+  seq: number;
+  hash: string;
+  applied: string[];
+};
+
+export type EntryRecord = {
+  id: string;
+  account: string;
+  seq: number;
+  type: string;
+  debit: MoneyJson | null;
+  credit: MoneyJson | null;
+  balance: MoneyJson;
+  pod?: string;
+  transfer: string;
+  charge?: string;
+  recorded_at: string;
+  effective_at: string;
+  hash: string;
+};
+
+/** Data of an account's events. Counters are those after the event: what a reader shows, and what a replay must arrive at. */
+export type AccountEventData = {
+  "account.opened": { account: string; currency: string };
+  "account.frozen": { account: string; reason: string | null };
+  "account.unfrozen": { account: string; reason: string | null };
+  "transfer.reserved": TransferEvent;
+  "transfer.posted": TransferEvent;
+  "transfer.voided": TransferEvent & { reason: string | null };
+};
+export type TransferEvent = {
+  transfer: string;
+  saga: string;
+  charge: string | null;
+  pod: string | null;
+  body_hash: string;
+  tag: string | null;
+  /** `balance`: the posted balance, normal side, after this leg (unchanged by reserve and void). */
+  legs: { index: string; direction: "debit" | "credit"; amount: MoneyJson; balance: MoneyJson }[];
+  counters: Counters;
+};
+
+export type AccountRpc = ActorRpc & {
+  /** One answer per op, in order. At most 256 ops. */
+  applyOps(ops: AccountOp[]): Promise<AccountAnswer[]>;
+  /** Null when the account was never opened. */
+  describe(): Promise<AccountRecord | null>;
+  /** Entries with seq > after, oldest first, at most 200; all entries of one seq or none, but those of the first in any case. */
+  entries(after: number, limit: number): Promise<EntryRecord[]>;
+  /** Throws for an epoch that a later cut has superseded, and above 50,000 listed transfers. */
+  cut(epoch: number, listed: string[]): Promise<CutAnswer>;
+};

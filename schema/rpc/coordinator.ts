@@ -1,0 +1,112 @@
+import type { ChargeRecord } from "../charges.ts";
+import type { Meta } from "../events.ts";
+import type { MoneyJson } from "../money.ts";
+import type { Rejection, Result } from "../rejections.ts";
+import type { Saga } from "../sagas.ts";
+import type { ActorRpc, CommandKey } from "./actor.ts";
+import type { ProviderState } from "./gateway.ts";
+
+/** A parsed `POST …/charges`, payer resolved. */
+export type CreateCharge = {
+  pod: string;
+  payer: string;
+  amount: MoneyJson;
+  source: { type: "instrument"; token: string } | { type: "wallet" };
+  settle_currency: string;
+  description: string | null;
+};
+
+/** A parsed ledger transfer: legs on logical accounts that sum to zero in every currency. */
+export type CreateTransfer = {
+  id: string;
+  legs: { account: string; direction: "debit" | "credit"; amount: MoneyJson }[];
+  reason: string | null;
+  metadata: Record<string, string>;
+};
+
+export type TransferRecord = {
+  id: string;
+  status: "posted";
+  legs: { account: string; direction: "debit" | "credit"; amount: MoneyJson }[];
+  balances: { account: string; balance: MoneyJson }[];
+  recorded_at: string;
+};
+
+/**
+ * What a command came to. `request_id` is that of the call that was answered first: a replay repeats it, so that a replayed
+ * problem is byte for byte the first.
+ */
+export type ChargeAnswer =
+  | { kind: "resource"; status: 201 | 202; charge: ChargeRecord; replayed: boolean }
+  | { kind: "problem"; rejection: Rejection; request_id: string; replayed: boolean };
+
+export type TransferAnswer =
+  | { kind: "resource"; transfer: TransferRecord; replayed: boolean }
+  | { kind: "processing"; id: string; saga: string }
+  | { kind: "problem"; rejection: Rejection; request_id: string; replayed: boolean };
+
+/** A verified webhook, as the provider sent it. `event` is the provider's own event id: the inbox takes each once. */
+export type InboxItem = {
+  provider: string;
+  event: string;
+  type: string;
+  reference: string;
+  state: ProviderState | null;
+  amount: MoneyJson | null;
+  provider_ref: string | null;
+  decline_reason: string | null;
+  payload: string;
+};
+
+export type TrialBalance = {
+  balanced: boolean;
+  currencies: { currency: string; debits: string; credits: string; in_transit: string; difference: string }[];
+  cut: {
+    epoch: number;
+    taken_at: string;
+    shards: number;
+    accounts: Record<string, { seq: number; hash: string }>;
+  };
+};
+
+/** A shard's word in a cut: its transfers tagged at most `epoch` that some account has not acknowledged, and accounts it named. */
+export type ShardCut = {
+  transfers: {
+    id: string;
+    legs: { index: string; account: string; direction: "debit" | "credit"; amount: MoneyJson }[];
+  }[];
+  accounts: string[];
+  next: string | null;
+};
+
+export type VerifyReport = {
+  id: string;
+  done: boolean;
+  ok: boolean;
+  checked: { actors: number; events: number };
+  failures: { stream: string; seq: number; reason: string }[];
+  progress: { done: number; total: number };
+};
+
+/** One shard of the coordinator, named `shard-<n>`. */
+export type CoordinatorRpc = ActorRpc & {
+  createCharge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer>;
+  createTransfer(command: CreateTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer>;
+  charge(id: string): Promise<ChargeRecord | null>;
+  cancelCharge(id: string, meta: Meta): Promise<Result<ChargeRecord>>;
+  reviewCharge(id: string, decision: "approve" | "decline", note: string, meta: Meta): Promise<Result<ChargeRecord>>;
+  saga(id: string): Promise<Saga | null>;
+  /** Durable before it answers; `duplicate` when this event was taken before, `unroutable` when no saga has the reference. */
+  inbox(item: InboxItem): Promise<"stored" | "duplicate" | "unroutable">;
+  /** Binds an idempotency key to the id of the thing it makes: the first caller's id wins. */
+  claimId(key: CommandKey, candidate: string): Promise<Result<{ id: string; claimed_before: boolean }>>;
+  /** Moves the shard to epoch + 1 and lists what was under way at `epoch`, in pages. */
+  cutShard(epoch: number, after: string | null): Promise<ShardCut>;
+  /** Shard 0 only. The newest cut, or a fresh one. */
+  trialBalance(fresh: boolean): Promise<TrialBalance>;
+  /** Shard 0 only. `streams`: what the caller knows of beside the shards' own directories. */
+  startVerify(streams: string[], waitMs: number): Promise<VerifyReport>;
+  verifyReport(id: string): Promise<VerifyReport | null>;
+  /** Every actor this shard ever named, in pages. */
+  directory(after: string | null): Promise<{ streams: string[]; next: string | null }>;
+};

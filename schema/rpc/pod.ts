@@ -1,0 +1,82 @@
+import type { Meta } from "../events.ts";
+import type { MoneyJson } from "../money.ts";
+import type { Role } from "../permissions.ts";
+import type { PodRecord, PodType } from "../pods.ts";
+import type { Refused, Rejection, Result } from "../rejections.ts";
+import type { ActorRpc, Answered, CommandKey } from "./actor.ts";
+
+export type CreatePod = {
+  pod: string;
+  name: string;
+  type: PodType;
+  currencies: string[];
+  home_currency: string;
+  timezone: string;
+  goal: MoneyJson | null;
+};
+
+/** `operator`: a token with the scope `admin`, which reads any pod and holds no role in it. */
+export type Viewer = { user: string; operator: boolean };
+
+export type PodSeen = { pod: PodRecord; role: Role | null };
+
+export type PodCommand =
+  | { type: "rename"; name: string }
+  | { type: "freeze"; reason: string | null }
+  | { type: "unfreeze"; reason: string | null }
+  | { type: "invite"; role: Role; expires_in_s: number }
+  | { type: "accept"; token: string }
+  | { type: "change_role"; user: string; role: Role }
+  | { type: "remove"; user: string };
+
+export type PodReply =
+  | { type: "pod"; pod: PodRecord }
+  | { type: "invitation"; id: string; token: string; expires_at: string }
+  | { type: "joined"; pod: string; user: string; role: Role }
+  | { type: "member"; user: string; role: Role }
+  | { type: "removed" };
+
+/**
+ * A command that was refused. `request_id` is that of the call that was answered first: a replay repeats it, so that a replayed
+ * problem is byte for byte the first.
+ */
+export type PodRefused = Refused & { replayed: boolean; request_id: string };
+
+export type PodAnswer = { ok: true; value: Answered<PodReply> } | PodRefused;
+
+/**
+ * The coordinator's side of a pod. Each is a command of its own, final per saga; a call carries at most 256 (more throws).
+ * `admit` opens a permit and `announce_review` tells of its charge. `release` ends a permit whose charge nobody was told of;
+ * `conclude` ends one with the charge's outcome, and tells of the charge first where that has not been done.
+ */
+export type PermitOp =
+  | { op: "admit"; saga: string; charge: string; payer: string; amount: MoneyJson; settle_currency: string }
+  | {
+      op: "announce_review";
+      saga: string;
+      charge: string;
+      payer: string;
+      amount: MoneyJson;
+      settled: MoneyJson;
+    }
+  | { op: "release"; saga: string; reason: string }
+  | {
+      op: "conclude";
+      saga: string;
+      outcome: "succeeded" | "failed" | "cancelled";
+      settled: MoneyJson;
+      /** Why a charge failed; null for the other outcomes. */
+      failure: string | null;
+    };
+
+export type PermitAnswer =
+  | { ok: true; seq: number /** `admit` only: when the payer joined. */; member_since: string | null }
+  | { ok: false; rejection: Rejection };
+
+export type PodRpc = ActorRpc & {
+  create(command: CreatePod, meta: Meta): Promise<Result<Answered<PodRecord>>>;
+  /** The pod and the viewer's role; null when there is no such pod or the viewer may not know of it. */
+  see(viewer: Viewer): Promise<PodSeen | null>;
+  command(command: PodCommand, key: CommandKey, viewer: Viewer, meta: Meta): Promise<PodAnswer>;
+  permits(ops: PermitOp[], meta: Meta): Promise<PermitAnswer[]>;
+};
