@@ -1,0 +1,65 @@
+import { z } from "zod";
+import type { Run } from "../../schema/events.ts";
+import { PROJECTOR } from "../../schema/read-model.ts";
+import type { RelayPort } from "./relay.ts";
+import type { Namespace } from "./stub.ts";
+
+/** The bindings and secrets that objects use, by the names in wrangler.toml. */
+export type ObjectEnv = {
+  PODS: Namespace;
+  ACCOUNTS: Namespace;
+  COORDINATORS: Namespace;
+  GATEWAYS: Namespace;
+  RISK_PROFILES: Namespace;
+  EVENTS: Queue<Run>;
+  READ_MODEL: D1Database;
+  /** Test only: a fault point answers 204, or kills the process. Absent in every deployment. */
+  FAULTS?: { fetch(request: string): Promise<Response> };
+};
+
+const settingsSchema = z.object({
+  /** Key-encryption key of the local key service: 32 bytes, base64. */
+  KEK: z.base64().refine((text) => Buffer.from(text, "base64").length === 32, "must be 32 bytes, base64"),
+  PSP_URL_SANDBOX: z.url(),
+  PSP_API_KEY_SANDBOX: z.string().min(1),
+  /** Overrides of the shipped risk rules, JSON. */
+  CROWDPAY_RISK: z.string().optional(),
+  /** Overrides of the shipped fees: JSON such as {"psp":"0.015"}. */
+  CROWDPAY_FEES: z.string().optional(),
+});
+export type ObjectSettings = z.infer<typeof settingsSchema>;
+
+const parsed = new WeakMap<object, ObjectSettings>();
+
+/** The settings in an environment, parsed once. Throws, naming the variable and never its value, when one is missing or malformed. */
+export const settingsOf = (env: object): ObjectSettings => {
+  const known = parsed.get(env);
+  if (known !== undefined) return known;
+  const result = settingsSchema.safeParse(env);
+  if (!result.success) {
+    throw new Error(
+      `settings: ${result.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`).join("; ")}`,
+    );
+  }
+  parsed.set(env, result.data);
+  return result.data;
+};
+
+/** Whose checkpoints an actor waits for before it is quiet. */
+const CONSUMERS = [PROJECTOR];
+
+/** The relay's outside: the events queue, and the consumers' checkpoints in the read model. */
+export const relayPort = (env: Pick<ObjectEnv, "EVENTS" | "READ_MODEL">): RelayPort => ({
+  async send(runs) {
+    await env.EVENTS.sendBatch(runs.map((body) => ({ body, contentType: "json" as const })));
+  },
+  async consumed(stream) {
+    const row = await env.READ_MODEL.prepare(
+      `SELECT count(*) AS consumers, min(seq) AS seq FROM checkpoints
+       WHERE stream = ? AND consumer IN (SELECT value FROM json_each(?))`,
+    )
+      .bind(stream, JSON.stringify(CONSUMERS))
+      .first<{ consumers: number; seq: number | null }>();
+    return row === null || row.consumers < CONSUMERS.length ? 0 : (row.seq ?? 0);
+  },
+});

@@ -1,0 +1,114 @@
+import { type LogRow, MAX_RUN_BYTES, MAX_RUN_EVENTS, type Run } from "../../schema/events.ts";
+import type { Clock } from "../../schema/ids.ts";
+import type { EventLog } from "./event-log.ts";
+import type { Timers } from "./timers.ts";
+
+export const RELAY_TIMER = "relay";
+/** The consumers' checkpoints are looked at this long after the last send, then at doubling gaps up to an hour. */
+const FIRST_CHECK_MS = 30_000;
+const LAST_CHECK_MS = 3_600_000;
+/** Runs sent in one call: the platform takes 256 kB a batch, and a run is at most 100 kB. */
+const RUNS_PER_SEND = 2;
+
+/** What the relay needs of the outside: a queue to send runs to, and how far the consumers have come with a stream. */
+export type RelayPort = {
+  send(runs: Run[]): Promise<void>;
+  /** The lowest consumer checkpoint of the stream; 0 when a consumer has not met it. */
+  consumed(stream: string): Promise<number>;
+};
+
+const utf8 = new TextEncoder();
+const sizeOf = (value: unknown): number => utf8.encode(JSON.stringify(value)).length;
+
+/** Cuts rows into runs of at most 64 events and 100 kB; a run holds at least one event, however large. */
+export const cutRuns = (stream: string, head: number, rows: readonly LogRow[]): Run[] => {
+  const runs: Run[] = [];
+  const envelope = sizeOf({ stream, from: head, head, events: [] });
+  let bytes = 0;
+  for (const row of rows) {
+    const size = sizeOf(row) + 1;
+    const last = runs.at(-1);
+    if (last === undefined || last.events.length >= MAX_RUN_EVENTS || bytes + size > MAX_RUN_BYTES) {
+      runs.push({ stream, from: row.seq, head, events: [row] });
+      bytes = envelope + size;
+    } else {
+      last.events.push(row);
+      bytes += size;
+    }
+  }
+  return runs;
+};
+
+/** How often the consumers have been looked at since an event was recorded, going by its age alone: an idle actor keeps no count. */
+export const looksSince = (now: number, recordedAt: number): number =>
+  Math.max(1, Math.floor(Math.log2(Math.max(1, (now - recordedAt) / FIRST_CHECK_MS))) + 1);
+
+/** When to look again after a look that found a consumer behind: doubling from the first gap, at most an hour. */
+export const nextCheck = (now: number, look: number): number =>
+  now + Math.min(LAST_CHECK_MS, FIRST_CHECK_MS * 2 ** Math.min(look, 10));
+
+/**
+ * Sends the log to the queue by a cursor over the log itself: no outbox table. Sending again is harmless, not sending is not, so
+ * the cursor lags: it is stored with the next commit. An actor is quiet only when it has seen the consumers reach its head;
+ * until then a timer resends a beacon that names the head, so that a lost last message is noticed too.
+ */
+export class Relay {
+  readonly #log: EventLog;
+  readonly #timers: Timers;
+  readonly #clock: Clock;
+  readonly #port: RelayPort;
+  #sentUpto: number;
+  #sending = false;
+
+  constructor(log: EventLog, timers: Timers, clock: Clock, port: RelayPort, sentUpto: number) {
+    this.#log = log;
+    this.#timers = timers;
+    this.#clock = clock;
+    this.#port = port;
+    this.#sentUpto = sentUpto;
+  }
+
+  get sentUpto(): number {
+    return this.#sentUpto;
+  }
+
+  /** Inside the commit that appends: the timer that will not let this actor forget to send. */
+  arm(): void {
+    const soon = this.#clock.now() + FIRST_CHECK_MS;
+    const due = this.#timers.dueAt(RELAY_TIMER, "");
+    if (due === null || due > soon) this.#timers.set(RELAY_TIMER, "", soon);
+  }
+
+  /** After the commit: sends whatever is unsent. One drain at a time, which also sends what is appended meanwhile. */
+  async drain(): Promise<void> {
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      for (;;) {
+        // From a read that finds nothing to the end of this drain nothing is awaited: an event appended there would be left.
+        const rows = this.#log.read(this.#sentUpto, MAX_RUN_EVENTS * RUNS_PER_SEND);
+        if (rows.length === 0) return;
+        const runs = cutRuns(this.#log.stream, this.#log.head().seq, rows).slice(0, RUNS_PER_SEND);
+        await this.#port.send(runs);
+        this.#sentUpto = Math.max(this.#sentUpto, runs.at(-1)?.events.at(-1)?.seq ?? 0);
+      }
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  /** The relay's timer: quiet when the consumers have reached the head, else a beacon and a later look. */
+  async check(): Promise<void> {
+    const now = this.#clock.now();
+    const head = this.#log.head();
+    this.#timers.set(RELAY_TIMER, "", nextCheck(now, looksSince(now, Date.parse(head.recordedAt))));
+    const consumed = await this.#port.consumed(this.#log.stream);
+    if (consumed >= head.seq && this.#log.head().seq === head.seq) {
+      this.#sentUpto = head.seq;
+      this.#timers.clear(RELAY_TIMER, "");
+      return;
+    }
+    if (this.#sentUpto < head.seq) await this.drain();
+    else await this.#port.send([{ stream: this.#log.stream, from: head.seq + 1, head: head.seq, events: [] }]);
+  }
+}

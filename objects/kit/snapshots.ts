@@ -1,0 +1,51 @@
+import type { JsonValue } from "../../schema/events.ts";
+
+/** A snapshot is taken every this many events, so waking folds at most about twice as many. */
+export const SNAPSHOT_EVERY = 256;
+const KEPT = 2;
+const CHUNK = 64_000;
+
+/** JSON in ASCII, so that a chunk's characters are its bytes and no cut goes through a surrogate pair. */
+const asciiJson = (value: JsonValue): string =>
+  JSON.stringify(value).replace(/[\u0080-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+export type Snapshot = { seq: number; hash: string; state: JsonValue };
+
+/** The fold at some seqs, in rows of at most 64 kB. Harmless to delete: the log is the truth. */
+export class Snapshots {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** The newest snapshot, or null. Throws when its chunks do not make a JSON text. */
+  newest(): Snapshot | null {
+    const rows = this.#sql
+      .exec<{ seq: number; hash: string; state: string }>(
+        "SELECT seq, hash, state FROM snapshots WHERE seq = (SELECT max(seq) FROM snapshots) ORDER BY chunk",
+      )
+      .toArray();
+    const [first] = rows;
+    if (first === undefined) return null;
+    return { seq: first.seq, hash: first.hash, state: JSON.parse(rows.map((row) => row.state).join("")) as JsonValue };
+  }
+
+  /** Writes the fold at `seq` and drops all but the two newest. Call it inside a transaction. */
+  write(seq: number, hash: string, state: JsonValue): void {
+    const text = asciiJson(state);
+    for (let chunk = 0; chunk * CHUNK < text.length || chunk === 0; chunk++) {
+      this.#sql.exec(
+        "INSERT OR REPLACE INTO snapshots (seq, chunk, hash, state) VALUES (?, ?, ?, ?)",
+        seq,
+        chunk,
+        hash,
+        text.slice(chunk * CHUNK, (chunk + 1) * CHUNK),
+      );
+    }
+    this.#sql.exec(
+      "DELETE FROM snapshots WHERE seq NOT IN (SELECT DISTINCT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
+      KEPT,
+    );
+  }
+}

@@ -1,0 +1,109 @@
+import { DurableObject } from "cloudflare:workers";
+import type { Run } from "../../../schema/events.ts";
+import { Actor, type Fold } from "../actor.ts";
+import { type ObjectEnv, relayPort } from "../env.ts";
+import type { RelayPort } from "../relay.ts";
+import type { Timer } from "../timers.ts";
+import generated from "./migrations/0000_kit.sql";
+
+export type CounterEnv = Pick<ObjectEnv, "READ_MODEL"> & {
+  COUNTERS: DurableObjectNamespace<Counter>;
+  EVENTS: Queue<Run>;
+};
+
+/** One row of `actor_state` is written a commit that appends: this counts them. */
+const COMMITS = `CREATE TABLE commits (n INTEGER NOT NULL);
+INSERT INTO commits VALUES (0);
+CREATE TRIGGER first_commit AFTER INSERT ON actor_state BEGIN UPDATE commits SET n = n + 1; END;
+CREATE TRIGGER later_commit AFTER UPDATE OF seq ON actor_state BEGIN UPDATE commits SET n = n + 1; END;`;
+
+const MIGRATIONS = [
+  { id: "0000_kit", sql: generated },
+  { id: "0001_commits", sql: COMMITS },
+];
+
+export type Tally = { total: bigint; notes: string[] };
+
+/** The total of all that was added, and every note that was left. A total of 666 cannot be summed up: a bug to test with. */
+export const tally: Fold<Tally> = {
+  initial: { total: 0n, notes: [] },
+  evolve: (state, { data }) => ({
+    total: state.total + BigInt(String(data["amount"])),
+    notes: typeof data["note"] === "string" ? [...state.notes, data["note"]] : state.notes,
+  }),
+  encode: ({ total, notes }) => ({ total: String(total), notes }),
+  decode: (value) => {
+    const { total, notes } = value as { total: string; notes: string[] };
+    return { total: BigInt(total), notes };
+  },
+  summary: ({ total, notes }) => {
+    if (total === 666n) throw new Error("no summary of this");
+    return `${total}/${notes.length}`;
+  },
+};
+
+/** A queue that takes nothing while this is set, for every counter. */
+export const outage = { queue: false };
+
+const relayOf = (env: CounterEnv): RelayPort => {
+  const port = relayPort(env);
+  return {
+    ...port,
+    send: async (runs) => {
+      if (outage.queue) throw new Error("the queue is down");
+      await port.send(runs);
+    },
+  };
+};
+
+export const META = { principal: { user: "ann", client_id: "tests" }, correlation: "req_test", causation: null };
+
+/** The smallest actor: what it counts is money enough to test the kit with. */
+export class Counter extends DurableObject<CounterEnv> {
+  readonly actor: Actor<Tally>;
+  readonly fired: Timer[] = [];
+  /** What a timer does, beside being noted. */
+  onTimer: (timer: Timer) => Promise<void> | void = () => undefined;
+
+  constructor(ctx: DurableObjectState, env: CounterEnv) {
+    super(ctx, env);
+    this.actor = new Actor(ctx, {
+      stream: `counter/${ctx.id.name}`,
+      fold: tally,
+      migrations: MIGRATIONS,
+      relay: relayOf(env),
+      onTimer: (timer) => {
+        this.fired.push(timer);
+        return this.onTimer(timer);
+      },
+    });
+  }
+
+  /** Adds in the next group commit; the new total. */
+  add(amount: string, note: string | null = null): Promise<string> {
+    return this.actor.submit((turn) => {
+      turn.append("counter.added", { amount, note }, META);
+      return String(turn.state.total);
+    });
+  }
+
+  /** Adds in a commit of its own. */
+  addNow(amount: string, note: string | null = null): string {
+    return this.actor.turn((turn) => {
+      turn.append("counter.added", { amount, note }, META);
+      return String(turn.state.total);
+    });
+  }
+
+  total(): string {
+    return String(this.actor.state.total);
+  }
+
+  commits(): number {
+    return this.ctx.storage.sql.exec<{ n: number }>("SELECT n FROM commits").one().n;
+  }
+
+  override async alarm(): Promise<void> {
+    await this.actor.alarm();
+  }
+}

@@ -1,0 +1,129 @@
+import type { Clock } from "../../schema/ids.ts";
+import { toPlatformTime } from "./clock.ts";
+
+export type Timer = { kind: string; key: string; dueAt: number };
+
+/** At most this many timers run in one alarm. */
+const BATCH = 100;
+/** While timers run, the alarm stands this far ahead: whatever kills the handler, it comes back. */
+const DEAD_MAN_MS = 30_000;
+/** Handlers running at once: one that waits for a slow callee must not hold up the rest of the alarm. */
+const IN_FLIGHT = 5;
+
+type Row = { kind: string; key: string; due_at: number };
+
+/** Many timers over the object's one alarm: rows, and the alarm set to the earliest, only when the earliest changes. */
+export class Timers {
+  readonly #storage: DurableObjectStorage;
+  readonly #clock: Clock;
+  /** The alarm is known to stand at this time or before; null: nothing is known of it. */
+  #armedFor: number | null = null;
+
+  constructor(storage: DurableObjectStorage, clock: Clock) {
+    this.#storage = storage;
+    this.#clock = clock;
+  }
+
+  /** Sets or moves a timer. Inside a transaction the row and the alarm commit or vanish together. */
+  set(kind: string, key: string, dueAt: number): void {
+    this.#storage.sql.exec(
+      "INSERT INTO timers (kind, key, due_at) VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET due_at = excluded.due_at",
+      kind,
+      key,
+      dueAt,
+    );
+    // Where nothing is known of the alarm, an earlier timer may have set it: this one must not move it back.
+    if (this.#armedFor === null) this.#arm(this.earliest() ?? dueAt);
+    else if (dueAt < this.#armedFor) this.#arm(dueAt);
+  }
+
+  clear(kind: string, key: string): void {
+    this.#storage.sql.exec("DELETE FROM timers WHERE kind = ? AND key = ?", kind, key);
+  }
+
+  dueAt(kind: string, key: string): number | null {
+    const [row] = this.#storage.sql
+      .exec<{ due_at: number }>("SELECT due_at FROM timers WHERE kind = ? AND key = ?", kind, key)
+      .toArray();
+    return row?.due_at ?? null;
+  }
+
+  /** The earliest due time, or null when nothing is set. */
+  earliest(): number | null {
+    const [row] = this.#storage.sql
+      .exec<{ due_at: number | null }>("SELECT min(due_at) AS due_at FROM timers")
+      .toArray();
+    return row?.due_at ?? null;
+  }
+
+  /** After a savepoint was rolled back: an alarm set inside it is not standing. */
+  forget(): void {
+    this.#armedFor = null;
+  }
+
+  /** On waking: sets the alarm should it not stand where the timers need it, for an alarm given up by the platform is gone. */
+  async wake(): Promise<void> {
+    const alarm = this.earliest() === null ? null : await this.#storage.getAlarm();
+    const earliest = this.earliest();
+    if (earliest === null || this.#armedFor !== null) return;
+    if (alarm !== null && alarm <= toPlatformTime(earliest)) this.#armedFor = earliest;
+    else this.#arm(earliest);
+  }
+
+  /**
+   * The body of an alarm handler: re-arms first, runs what is due in a bounded batch, never throws for a handler's fault, and
+   * leaves the alarm at the earliest timer. A timer its handler neither moved nor cleared is put off, so that it cannot spin.
+   */
+  async run(
+    handle: (timer: Timer) => Promise<void> | void,
+    report: (timer: Timer, error: unknown) => void,
+  ): Promise<number> {
+    const now = this.#clock.now();
+    this.#arm(now + DEAD_MAN_MS);
+    const due = this.#storage.sql
+      .exec<Row>("SELECT kind, key, due_at FROM timers WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, BATCH)
+      .toArray();
+    let ran = 0;
+    const runner = async (): Promise<void> => {
+      for (let row = due.shift(); row !== undefined; row = due.shift()) {
+        const timer = { kind: row.kind, key: row.key, dueAt: row.due_at };
+        // Cleared or moved while others ran.
+        if (this.dueAt(timer.kind, timer.key) !== timer.dueAt) continue;
+        ran++;
+        try {
+          await handle(timer);
+        } catch (error) {
+          report(timer, error);
+        }
+        this.#putOff(timer);
+      }
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT }, runner));
+    this.rearm();
+    return ran;
+  }
+
+  /** Sets the alarm to the earliest timer, whatever was believed armed. */
+  rearm(): void {
+    const earliest = this.earliest();
+    this.#armedFor = null;
+    if (earliest === null) void this.#storage.deleteAlarm();
+    else this.#arm(earliest);
+  }
+
+  #putOff(timer: Timer): void {
+    this.#storage.sql.exec(
+      "UPDATE timers SET due_at = ? WHERE kind = ? AND key = ? AND due_at = ?",
+      this.#clock.now() + DEAD_MAN_MS,
+      timer.kind,
+      timer.key,
+      timer.dueAt,
+    );
+  }
+
+  #arm(dueAt: number): void {
+    this.#armedFor = dueAt;
+    // A past-due alarm fires at once; asking for one in the past is not relied on.
+    void this.#storage.setAlarm(Math.max(toPlatformTime(dueAt), Date.now() + 1));
+  }
+}

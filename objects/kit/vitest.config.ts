@@ -1,0 +1,16 @@
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+/** The kit on real workerd, under a small actor of its own: `vitest run --config objects/kit/vitest.config.ts`. */
+export default defineConfig({
+  root: import.meta.dirname,
+  plugins: [cloudflareTest({ verbose: false, wrangler: { configPath: `${import.meta.dirname}/testing/wrangler.toml` } })],
+  test: {
+    name: "kit",
+    include: ["**/*.workerd.test.ts"],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    isolate: false,
+    maxWorkers: 1,
+  },
+});
