@@ -20,7 +20,9 @@ export const text = (max: number) =>
     .string()
     .min(1)
     .max(max)
-    .refine((value) => value.isWellFormed() && !CONTROL.test(value), { error: "must be well-formed text without control characters" })
+    .refine((value) => value.isWellFormed() && !CONTROL.test(value), {
+      error: "must be well-formed text without control characters",
+    })
     .refine((value) => value.trim() !== "", { error: "must not be blank" });
 
 /** Money as every command takes it, spelled with exactly the currency's decimals. */
@@ -56,7 +58,12 @@ export const createPodBody = z
   .check((context) => {
     const { currencies, home_currency } = context.value;
     if (home_currency === undefined || !Array.isArray(currencies) || currencies.includes(home_currency)) return;
-    context.issues.push({ code: "custom", path: ["home_currency"], input: home_currency, message: "must be one of currencies" });
+    context.issues.push({
+      code: "custom",
+      path: ["home_currency"],
+      input: home_currency,
+      message: "must be one of currencies",
+    });
   })
   .transform(({ home_currency, ...pod }) => ({ ...pod, home_currency: home_currency ?? pod.currencies[0] ?? "" }));
 
@@ -126,7 +133,10 @@ export const createTransferBody = z.strictObject({
     .min(2)
     .max(100),
   metadata: z
-    .record(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, { error: "must be snake_case, at most 40 characters" }), text(500))
+    .record(
+      z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, { error: "must be snake_case, at most 40 characters" }),
+      text(500),
+    )
     .refine((entries) => Object.keys(entries).length <= 20, { error: "must have at most 20 entries" })
     .default({}),
 });
@@ -157,7 +167,7 @@ export const limitQuery = z.object({
     .regex(/^\d{1,3}$/, { error: "must be a whole number from 1 to 200" })
     .transform(Number)
     .refine((value) => value >= 1 && value <= 200, { error: "must be a whole number from 1 to 200" })
-    .default(50),
+    .prefault("50"),
 });
 
 export const eventsQuery = limitQuery.extend({
@@ -165,21 +175,24 @@ export const eventsQuery = limitQuery.extend({
     .string()
     .regex(/^\d{1,15}$/, { error: "must be the seq of an event" })
     .transform(Number)
-    .default(0),
+    .prefault("0"),
 });
 
 export const entriesQuery = limitQuery.extend({ currency: currency.optional() });
 
 /** `older_than`: an age (`PT5M`, `30s`, seconds) or a moment (RFC 3339). */
-const age = z.string().max(40).transform((value, context): { ageMs: number } | { beforeMs: number } => {
-  if (/^\d{1,9}$/.test(value)) return { ageMs: Number(value) * 1000 };
-  const parsed = parseDuration(value);
-  if (parsed !== null && parsed.months === 0) return { ageMs: parsed.ms };
-  const moment = /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(value) ? Date.parse(value) : Number.NaN;
-  if (!Number.isNaN(moment)) return { beforeMs: moment };
-  context.issues.push({ code: "custom", input: value, message: "must be an age such as PT5M or an RFC 3339 time" });
-  return z.NEVER;
-});
+const age = z
+  .string()
+  .max(40)
+  .transform((value, context): { ageMs: number } | { beforeMs: number } => {
+    if (/^\d{1,9}$/.test(value)) return { ageMs: Number(value) * 1000 };
+    const parsed = parseDuration(value);
+    if (parsed !== null && parsed.months === 0) return { ageMs: parsed.ms };
+    const moment = /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(value) ? Date.parse(value) : Number.NaN;
+    if (!Number.isNaN(moment)) return { beforeMs: moment };
+    context.issues.push({ code: "custom", input: value, message: "must be an age such as PT5M or an RFC 3339 time" });
+    return z.NEVER;
+  });
 
 export const sagasQuery = limitQuery.extend({
   status: z.enum(SAGA_STATUSES).optional(),

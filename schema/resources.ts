@@ -71,10 +71,7 @@ const eventBody = named(
   }),
 );
 
-export const eventRow = named(
-  "EventRow",
-  z.strictObject({ seq: count, event: eventBody, prev_hash: hash, hash }),
-);
+export const eventRow = named("EventRow", z.strictObject({ seq: count, event: eventBody, prev_hash: hash, hash }));
 
 export const chargeResource = named(
   "Charge",

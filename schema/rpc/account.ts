@@ -29,6 +29,7 @@ export type AccountOp = {
 };
 
 /** Figures of an account are bare decimal strings in its currency ("12.34"), balances with a sign where they are negative. */
+/** Decimal strings in the account's currency. */
 export type Counters = {
   debits_posted: string;
   credits_posted: string;

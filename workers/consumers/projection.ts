@@ -1,0 +1,169 @@
+import type { Run } from "../../schema/events.ts";
+import type { Pull } from "./actors.ts";
+import { type Advance, guard, isLostRace, readCheckpoints } from "./checkpoints.ts";
+import { readDocs } from "./docs.ts";
+import { foldStream } from "./folds/streams.ts";
+import { errorText, metric } from "./metrics.ts";
+import { packUnits, type Unit } from "./packs.ts";
+import { inParallel } from "./parallel.ts";
+import { type Checkpoint, NEW_STREAM, planRun, type RunPlan, runFault } from "./runs.ts";
+import { mergeWrites, noWrites, statementsFor } from "./writes.ts";
+
+/** Most events taken from an actor for one stream and batch. */
+export const MAX_PULL = 500;
+/** Times the checkpoints are read anew after a batch was rolled back, the first reading included. */
+const MAX_ROUNDS = 4;
+const PULLS_AT_ONCE = 5;
+
+export type ProjectionPorts = {
+  db: D1Database;
+  pull: Pull;
+  /** Milliseconds since the epoch. */
+  now(): number;
+};
+
+/** How far a stream came. */
+export type StreamOutcome = {
+  /**
+   * `current`: as far as anybody knows. `behind`: applied a full pull and there is more. `broken`: the events at hand do not
+   * chain to what was applied. `failed`: not all could be had or written; worth trying again.
+   */
+  state: "current" | "behind" | "broken" | "failed";
+  /** The checkpoint now, and the newest event told of. */
+  seq: number;
+  head: number;
+};
+
+type Task = {
+  stream: string;
+  runs: Run[];
+  /** What the one pull of this batch came to; null: none was needed so far. */
+  pulled: { state: "sound" | "unsound" | "failed"; count: number } | null;
+  plan: RunPlan;
+  at: Checkpoint;
+  /** Keeps out of batches shared with others: it has met a rival, or may be what a batch failed of. */
+  alone: boolean;
+  error: string | null;
+};
+
+const taskFor = (stream: string, runs: readonly Run[]): Task => ({
+  stream,
+  runs: [...runs],
+  pulled: null,
+  plan: { apply: [], gapFrom: null, brokenAt: null, head: 0 },
+  at: NEW_STREAM,
+  alone: false,
+  error: null,
+});
+
+/** What the actor itself says comes first in the list, so that it is believed over any message. */
+const pullInto = async (task: Task, pull: Pull): Promise<void> => {
+  try {
+    const events = await pull(task.stream, task.at.seq, MAX_PULL);
+    const run: Run = { stream: task.stream, from: task.at.seq + 1, head: 0, events };
+    const fault = runFault(run);
+    task.pulled = { state: fault === null ? "sound" : "unsound", count: events.length };
+    if (fault === null) task.runs.unshift(run);
+    else metric("projector.log_unsound", 1, { stream: task.stream, error: fault });
+  } catch (error) {
+    task.pulled = { state: "failed", count: 0 };
+    metric("projector.pull_failed", 1, { stream: task.stream, error: errorText(error) });
+  }
+};
+
+const prepare = async (task: Task, at: Checkpoint, pull: Pull): Promise<void> => {
+  task.at = at;
+  task.plan = planRun(at, task.runs);
+  if (task.pulled !== null || (task.plan.gapFrom === null && task.plan.brokenAt === null)) return;
+  await pullInto(task, pull);
+  task.plan = planRun(at, task.runs);
+};
+
+/** One D1 batch: the guard, then every row the folds changed. A stream that cannot be folded is left out, with its error. */
+const commit = async ({ db, now }: ProjectionPorts, units: readonly Unit<Task>[]): Promise<void> => {
+  const docs = await readDocs(
+    db,
+    units.map(({ stream, rows }) => ({ stream: stream.stream, rows })),
+  );
+  const writes = noWrites();
+  const advances = new Map<Task, Advance>();
+  for (const { stream: task, from, rows } of units) {
+    try {
+      mergeWrites(writes, foldStream(docs, task.stream, rows));
+    } catch (error) {
+      task.error = errorText(error);
+      continue;
+    }
+    const last = rows.at(-1);
+    if (last !== undefined) {
+      advances.set(task, { stream: task.stream, expected: from.seq, seq: last.seq, hash: last.hash });
+    }
+  }
+  if (advances.size === 0) return;
+  const first = guard(db, [...advances.values()], new Date(now()).toISOString());
+  await db.batch([first, ...statementsFor(db, writes)]);
+  for (const [task, { seq, hash }] of advances) task.at = { seq, hash };
+};
+
+const packsOf = (tasks: readonly Task[]): Unit<Task>[][] => {
+  const work = tasks.map((task) => ({ stream: task, from: task.at, rows: task.plan.apply }));
+  const apart = (alone: boolean) => work.filter(({ stream }) => stream.alone === alone);
+  return [...packUnits(apart(false)), ...apart(true).flatMap((unit) => packUnits([unit]))];
+};
+
+/** Projects the packs in order; answers the streams whose batch was rolled back, with why. */
+const commitAll = async (ports: ProjectionPorts, packs: readonly Unit<Task>[][]): Promise<Map<Task, unknown>> => {
+  const undone = new Map<Task, unknown>();
+  for (const pack of packs) {
+    const units = pack.filter(({ stream }) => !undone.has(stream) && stream.error === null);
+    if (units.length === 0) continue;
+    try {
+      await commit(ports, units);
+    } catch (error) {
+      for (const { stream } of units) undone.set(stream, error);
+    }
+  }
+  return undone;
+};
+
+const outcomeOf = ({ plan, at, pulled, error }: Task): StreamOutcome => {
+  const reached = { seq: at.seq, head: plan.head };
+  if (error !== null) return { state: "failed", ...reached };
+  if (at.seq >= plan.head) return { state: "current", ...reached };
+  if (pulled?.state !== "failed" && (plan.brokenAt !== null || pulled?.state === "unsound")) {
+    return { state: "broken", ...reached };
+  }
+  return { state: pulled?.count === MAX_PULL ? "behind" : "failed", ...reached };
+};
+
+/**
+ * Applies runs of many streams to the read model, each stream from its own checkpoint on, each event once whatever is
+ * redelivered, doubled or reordered. Runs must be sound by themselves. Streams share a D1 batch as long as nothing goes wrong;
+ * one that does is tried again alone, so that it holds up no other. Throws only when the checkpoints cannot be read.
+ */
+export const projectRuns = async (
+  ports: ProjectionPorts,
+  runs: ReadonlyMap<string, readonly Run[]>,
+): Promise<Map<string, StreamOutcome>> => {
+  const tasks = [...runs].map(([stream, list]) => taskFor(stream, list));
+  let open = tasks;
+  for (let round = 1; open.length > 0; round++) {
+    const checkpoints = await readCheckpoints(
+      ports.db,
+      open.map(({ stream }) => stream),
+    );
+    await inParallel(PULLS_AT_ONCE, open, (task) => {
+      const at = checkpoints.get(task.stream) ?? NEW_STREAM;
+      if (round > 1 && at.seq !== task.at.seq) task.alone = true;
+      return prepare(task, at, ports.pull);
+    });
+    const undone = await commitAll(ports, packsOf(open));
+    for (const [task, error] of undone) {
+      if (!isLostRace(error)) task.alone = true;
+      if (round === MAX_ROUNDS) task.error = errorText(error);
+    }
+    open = round === MAX_ROUNDS ? [] : [...undone.keys()];
+  }
+  for (const { stream, error } of tasks) if (error !== null) metric("projector.failed", 1, { stream, error });
+  return new Map(tasks.map((task) => [task.stream, outcomeOf(task)]));
+};

@@ -1,0 +1,368 @@
+import { env } from "cloudflare:workers";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { LogRow, Run } from "../../schema/events.ts";
+import type { Pull } from "./actors.ts";
+import { guard, isLostRace } from "./checkpoints.ts";
+import { MAX_PULL, type ProjectionPorts, projectRuns } from "./projection.ts";
+import { beaconOf, logOf, runOf } from "./testing/logs.ts";
+import { chargeBegan, creditsTo, joined, podMade, promoted, removed, renamed, stepped } from "./testing/stories.ts";
+
+const { READ_MODEL: db } = env as unknown as { READ_MODEL: D1Database };
+
+/** Actors that answer from these logs, and remember who asked for what. */
+const actorsOf = (...logs: LogRow[][]) => {
+  const byStream = new Map(logs.map((log) => [log[0]?.event.stream ?? "", log]));
+  const pulls: string[] = [];
+  const pull: Pull = async (stream, after, limit) => {
+    pulls.push(`${stream} ${after}`);
+    return (byStream.get(stream) ?? []).slice(after, after + limit);
+  };
+  return { pull, pulls };
+};
+const unreachable: Pull = async () => {
+  throw new Error("unreachable");
+};
+const ports = (pull: Pull = unreachable, database = db): ProjectionPorts => ({ db: database, pull, now: () => 0 });
+const project = (runs: Run[], on = ports()) =>
+  projectRuns(
+    on,
+    Map.groupBy(runs, ({ stream }) => stream),
+  );
+
+let made = 0;
+/** Names that no other test of this file uses: storage is shared within a file. */
+const fresh = (kind: "pod" | "chg" | "sag" | "trf") =>
+  `${kind}_${String(++made).padStart(26, "0")}${kind === "sag" || kind === "chg" ? "03" : ""}`;
+const podLog = (...more: ((pod: string) => Parameters<typeof logOf>[1][number])[]) => {
+  const pod = fresh("pod");
+  return { pod, log: logOf(`pod/${pod}`, [...podMade(pod), ...more.map((say) => say(pod))]) };
+};
+const accountLog = (...amounts: bigint[]) => {
+  const account = `pod:${fresh("pod")}:EUR`;
+  return { account, log: logOf(`account/${account}`, creditsTo(account, amounts)) };
+};
+
+const one = async <T>(sql: string, ...values: unknown[]) =>
+  db
+    .prepare(sql)
+    .bind(...values)
+    .first<T>();
+const checkpoint = async (log: readonly LogRow[]) =>
+  (await one<{ seq: number }>("SELECT seq FROM checkpoints WHERE stream = ?", log[0]?.event.stream))?.seq ?? null;
+const entriesOf = async (account: string) =>
+  (await one<{ n: number }>("SELECT count(*) AS n FROM entries WHERE account = ?", account))?.n;
+const countersOf = async (account: string) =>
+  JSON.parse(
+    (await one<{ counters: string }>("SELECT counters FROM accounts WHERE id = ?", account))?.counters ?? "null",
+  );
+const nameOf = async (pod: string) =>
+  (await one<{ name: string }>("SELECT doc->>'name' AS name FROM pods WHERE id = ?", pod))?.name ?? null;
+
+/** The database with something done before each batch of a projection that writes. */
+const meddledWith = (before: (time: number) => Promise<unknown>): D1Database => {
+  let batches = 0;
+  const batch = async (statements: D1PreparedStatement[]) => {
+    // Each round's first batch reads the documents, its second writes.
+    if (++batches % 2 === 0) await before(batches / 2);
+    return db.batch(statements);
+  };
+  return { prepare: (sql: string) => db.prepare(sql), batch } as unknown as D1Database;
+};
+const once = (task: () => Promise<unknown>) => async (time: number) => (time === 1 ? task() : undefined);
+
+describe("the guard", () => {
+  const stream = () => `risk/${fresh("pod")}`;
+  const step = (name: string, expected: number, seq: number) => ({ stream: name, expected, seq, hash: "h" });
+  const tryBatch = async (statements: D1PreparedStatement[]) => {
+    try {
+      await db.batch(statements);
+      return null;
+    } catch (error) {
+      return error;
+    }
+  };
+  const witness = (id: string) =>
+    db
+      .prepare("INSERT INTO pods (id, status, created_at, seq, log_head, doc) VALUES (?, 'active', '', 1, '', '{}')")
+      .bind(id);
+
+  it("takes a stream from its beginning and on from where it stands", async () => {
+    const name = stream();
+    expect(await tryBatch([guard(db, [step(name, 0, 3)], "")])).toBeNull();
+    expect(await tryBatch([guard(db, [step(name, 3, 5)], "")])).toBeNull();
+    expect(await one("SELECT seq FROM checkpoints WHERE stream = ?", name)).toEqual({ seq: 5 });
+  });
+
+  it("rolls the whole batch back when the race is lost", async () => {
+    const name = stream();
+    const id = fresh("pod");
+    await db.batch([guard(db, [step(name, 0, 3)], "")]);
+    for (const expected of [0, 2, 4]) {
+      const error = await tryBatch([guard(db, [step(name, expected, 5)], ""), witness(id)]);
+      expect(isLostRace(error)).toBe(true);
+    }
+    expect(await one("SELECT seq FROM checkpoints WHERE stream = ?", name)).toEqual({ seq: 3 });
+    expect(await one("SELECT id FROM pods WHERE id = ?", id)).toBeNull();
+  });
+
+  it("loses the race when the checkpoint was dropped meanwhile", async () => {
+    const name = stream();
+    expect(isLostRace(await tryBatch([guard(db, [step(name, 3, 5)], "")]))).toBe(true);
+    expect(await one("SELECT seq FROM checkpoints WHERE stream = ?", name)).toBeNull();
+  });
+
+  it("guards all streams of a batch: one lost race undoes every one", async () => {
+    const [left, right] = [stream(), stream()];
+    await db.batch([guard(db, [step(right, 0, 1)], "")]);
+    expect(isLostRace(await tryBatch([guard(db, [step(left, 0, 2), step(right, 0, 2)], "")]))).toBe(true);
+    expect(await one("SELECT seq FROM checkpoints WHERE stream = ?", left)).toBeNull();
+  });
+
+  it("does not take another error for a lost race", async () => {
+    const id = fresh("pod");
+    const error = await tryBatch([witness(id), witness(id)]);
+    expect(error).toBeInstanceOf(Error);
+    expect(isLostRace(error)).toBe(false);
+  });
+});
+
+describe("a projection", () => {
+  it("shows a pod, its money and its charge from one batch of several streams", async () => {
+    const { pod, log } = podLog();
+    const account = `pod:${pod}:EUR`;
+    const [saga, charge] = [fresh("sag"), fresh("chg")];
+    const money = logOf(`account/${account}`, creditsTo(account, [985n], charge));
+    const journal = logOf(`saga/shard-${1_000 + made}`, [chargeBegan(saga, charge, pod), stepped(saga, "completed")]);
+    const outcomes = await project([runOf(log, 1, 2), runOf(money, 1, 2), runOf(journal, 1, 2)]);
+    expect([...outcomes.values()].map(({ state }) => state)).toEqual(["current", "current", "current"]);
+    expect(await nameOf(pod)).toBe("Trip");
+    expect(await countersOf(account)).toMatchObject({ credits_posted: "985" });
+    expect(await one("SELECT pod, payer, status FROM charges WHERE id = ?", charge)).toEqual({
+      pod,
+      payer: "ann",
+      status: "succeeded",
+    });
+    expect(await one("SELECT status FROM sagas WHERE id = ?", saga)).toEqual({ status: "completed" });
+  });
+
+  it("counts a credit once that is delivered twice, in one batch and in the next", async () => {
+    const { account, log } = accountLog(500n, 300n);
+    await project([runOf(log, 1, 3), runOf(log, 1, 3), runOf(log, 2, 3)]);
+    await project([runOf(log, 1, 3)]);
+    expect(await entriesOf(account)).toBe(2);
+    expect(await countersOf(account)).toMatchObject({ credits_posted: "800" });
+    expect(await checkpoint(log)).toBe(3);
+  });
+
+  it("counts a credit once when two consumers project it at the same moment", async () => {
+    const { account, log } = accountLog(500n);
+    const rival = () => project([runOf(log, 1, 2)]);
+    const outcomes = await project([runOf(log, 1, 2)], ports(unreachable, meddledWith(once(rival))));
+    expect([...outcomes.values()]).toEqual([{ state: "current", seq: 2, head: 2 }]);
+    expect(await entriesOf(account)).toBe(1);
+  });
+
+  it("goes on from where a rival stopped", async () => {
+    const { account, log } = accountLog(500n, 300n, 200n);
+    const rival = () => project([runOf(log, 1, 2, 2)]);
+    await project([runOf(log, 1, 4)], ports(unreachable, meddledWith(once(rival))));
+    expect(await entriesOf(account)).toBe(3);
+    expect(await countersOf(account)).toMatchObject({ credits_posted: "1000" });
+  });
+
+  it("never takes a pod back to where a slower consumer saw it", async () => {
+    const { pod, log } = podLog((id) => renamed(id, "Ski"));
+    const rival = () => project([runOf(log, 1, 3)]);
+    const outcomes = await project([runOf(log, 1, 2, 2)], ports(unreachable, meddledWith(once(rival))));
+    expect([...outcomes.values()]).toEqual([{ state: "current", seq: 3, head: 2 }]);
+    expect(await nameOf(pod)).toBe("Ski");
+    expect(await checkpoint(log)).toBe(3);
+  });
+
+  it("gives up after four lost races and leaves the rest to the next delivery", async () => {
+    const { account, log } = accountLog(1n, 2n, 3n, 4n, 5n);
+    const rival = (time: number) => project([runOf(log, time, time, time)]);
+    const outcomes = await project([runOf(log, 1, 6)], ports(unreachable, meddledWith(rival)));
+    expect([...outcomes.values()]).toMatchObject([{ state: "failed", head: 6 }]);
+    expect(await checkpoint(log)).toBe(4);
+    expect(await entriesOf(account)).toBe(3);
+    await project([runOf(log, 1, 6)]);
+    expect(await entriesOf(account)).toBe(5);
+  });
+
+  it("keeps the others of its batch going when one stream meets a rival", async () => {
+    const [hot, calm] = [accountLog(500n), accountLog(700n)];
+    const rival = () => project([runOf(hot.log, 1, 2)]);
+    const outcomes = await project(
+      [runOf(hot.log, 1, 2), runOf(calm.log, 1, 2)],
+      ports(unreachable, meddledWith(once(rival))),
+    );
+    expect([...outcomes.values()].map(({ state }) => state)).toEqual(["current", "current"]);
+    expect([await entriesOf(hot.account), await entriesOf(calm.account)]).toEqual([1, 1]);
+  });
+
+  it("keeps the others of its batch going when one stream cannot be folded", async () => {
+    const { account, log } = accountLog(500n);
+    const bad = logOf(`pod/${fresh("pod")}`, [renamed("pod_x", "Ski")]);
+    const outcomes = await project([runOf(bad, 1, 1), runOf(log, 1, 2)]);
+    expect([...outcomes.values()]).toEqual([
+      { state: "failed", seq: 0, head: 1 },
+      { state: "current", seq: 2, head: 2 },
+    ]);
+    expect(await entriesOf(account)).toBe(1);
+    expect(await checkpoint(bad)).toBeNull();
+  });
+
+  it("keeps the others of its batch going when the database refuses one stream's rows", async () => {
+    const { account, log } = accountLog(500n);
+    const pod = fresh("pod");
+    const [created, owner] = podMade(pod);
+    const unnamed = { type: "pod.created", data: { ...created?.data, owner: null } };
+    const bad = logOf(`pod/${pod}`, owner === undefined ? [] : [unnamed, owner]);
+    const outcomes = await project([runOf(bad, 1, 2), runOf(log, 1, 2)]);
+    expect([...outcomes.values()].map(({ state }) => state)).toEqual(["failed", "current"]);
+    expect(await entriesOf(account)).toBe(1);
+    expect(await nameOf(pod)).toBeNull();
+  });
+
+  it("pulls a lost run from the actor, once however many messages miss it", async () => {
+    const { account, log } = accountLog(1n, 2n, 3n, 4n, 5n);
+    const actors = actorsOf(log);
+    await project([runOf(log, 4, 4), runOf(log, 6, 6), runOf(log, 1, 1)], ports(actors.pull));
+    expect(await entriesOf(account)).toBe(5);
+    expect(actors.pulls).toEqual([`account/${account} 0`]);
+  });
+
+  it("notices a lost last message by the beacon", async () => {
+    const { account, log } = accountLog(1n, 2n);
+    const actors = actorsOf(log);
+    await project([runOf(log, 1, 2, 2)], ports(actors.pull));
+    expect(await entriesOf(account)).toBe(1);
+    await project([beaconOf(log)], ports(actors.pull));
+    expect(await entriesOf(account)).toBe(2);
+    expect(actors.pulls).toEqual([`account/${account} 2`]);
+  });
+
+  it("asks nobody when nothing is missing", async () => {
+    const { log } = accountLog(1n, 2n);
+    const actors = actorsOf(log);
+    await project([runOf(log, 1, 3), beaconOf(log)], ports(actors.pull));
+    await project([beaconOf(log)], ports(actors.pull));
+    expect(actors.pulls).toEqual([]);
+  });
+
+  it("takes what it has when the actor cannot be reached, and says that more is missing", async () => {
+    const { account, log } = accountLog(1n, 2n, 3n);
+    const outcomes = await project([runOf(log, 1, 2)]);
+    expect([...outcomes.values()]).toEqual([{ state: "failed", seq: 2, head: 4 }]);
+    expect(await entriesOf(account)).toBe(1);
+  });
+
+  it("takes a long backlog in pulls of 500, the maximum and one past it", async () => {
+    const amounts = Array.from({ length: MAX_PULL }, () => 1n);
+    const { account, log } = accountLog(...amounts);
+    const actors = actorsOf(log);
+    const first = await project([beaconOf(log)], ports(actors.pull));
+    expect([...first.values()]).toEqual([{ state: "behind", seq: 500, head: 501 }]);
+    const second = await project([beaconOf(log)], ports(actors.pull));
+    expect([...second.values()]).toEqual([{ state: "current", seq: 501, head: 501 }]);
+    expect(await entriesOf(account)).toBe(500);
+    expect(actors.pulls).toEqual([`account/${account} 0`, `account/${account} 500`]);
+  });
+
+  it("believes the actor over a message that does not chain to what was applied", async () => {
+    const { pod, log } = podLog((id) => renamed(id, "Ski"));
+    const forged = logOf(`pod/${pod}`, [...podMade(pod, "Forged"), renamed(pod, "Stolen")]);
+    await project([runOf(log, 1, 2, 2)]);
+    await project([runOf(forged, 3, 3)], ports(actorsOf(log).pull));
+    expect(await nameOf(pod)).toBe("Ski");
+  });
+
+  it("applies nothing of a log that was replaced under it", async () => {
+    const { pod, log } = podLog();
+    const other = logOf(`pod/${pod}`, [...podMade(pod, "Other"), renamed(pod, "Stolen")]);
+    await project([runOf(log, 1, 2)]);
+    const outcomes = await project([runOf(other, 3, 3)], ports(actorsOf(other).pull));
+    expect([...outcomes.values()]).toEqual([{ state: "broken", seq: 2, head: 3 }]);
+    expect(await nameOf(pod)).toBe("Trip");
+  });
+
+  it("moves only the checkpoint of a risk profile or a gateway", async () => {
+    const log = logOf(`risk/${fresh("pod")}`, [{ type: "risk.assessed", data: {} }]);
+    await project([runOf(log, 1, 1)]);
+    expect(await checkpoint(log)).toBe(1);
+  });
+
+  it("forgets a charge that was refused after it was shown", async () => {
+    const [pod, saga, charge] = [fresh("pod"), fresh("sag"), fresh("chg")];
+    const failure = { cause: "refused", rejection: { code: "limit_exceeded", detail: "" } } as const;
+    const log = logOf(`saga/shard-${1_000 + made}`, [
+      chargeBegan(saga, charge, pod),
+      stepped(saga, "compensated", { failure }),
+    ]);
+    const shown = () => one("SELECT status FROM charges WHERE id = ?", charge);
+    await project([runOf(log, 1, 1, 1)]);
+    expect(await shown()).toEqual({ status: "processing" });
+    await project([runOf(log, 2, 2)]);
+    expect(await shown()).toBeNull();
+  });
+});
+
+describe("the read model", () => {
+  const tables = async (pod: string, account: string) => {
+    const rows = async (sql: string, value: string) => (await db.prepare(sql).bind(value).all()).results;
+    return {
+      pods: await rows("SELECT * FROM pods WHERE id = ?", pod),
+      members: await rows("SELECT * FROM members WHERE pod = ? ORDER BY user", pod),
+      accounts: await rows("SELECT * FROM accounts WHERE id = ?", account),
+      entries: await rows("SELECT * FROM entries WHERE account = ? ORDER BY seq, leg", account),
+    };
+  };
+  const drop = async (pod: string, account: string) => {
+    const gone: [string, string][] = [
+      ["DELETE FROM pods WHERE id = ?", pod],
+      ["DELETE FROM members WHERE pod = ?", pod],
+      ["DELETE FROM accounts WHERE id = ?", account],
+      ["DELETE FROM entries WHERE account = ?", account],
+      ["DELETE FROM checkpoints WHERE stream = ?", `pod/${pod}`],
+      ["DELETE FROM checkpoints WHERE stream = ?", `account/${account}`],
+    ];
+    await db.batch(gone.map(([sql, value]) => db.prepare(sql).bind(value)));
+  };
+
+  it("is the same however messages are doubled, reordered, lost and cut, and the same when rebuilt", async () => {
+    const { pod, log } = podLog(
+      (id) => joined(id, "bob"),
+      (id) => promoted(id, "bob"),
+      (id) => joined(id, "cleo"),
+      (id) => removed(id, "bob"),
+      (id) => renamed(id, "Ski"),
+      (id) => joined(id, "bob"),
+    );
+    const account = `pod:${pod}:EUR`;
+    const money = logOf(`account/${account}`, creditsTo(account, [100n, 20n, 3n, 4_000n]));
+    const actors = actorsOf(log, money);
+    const finish = () => project([beaconOf(log), beaconOf(money)], ports(actors.pull));
+    await finish();
+    const rebuilt = await tables(pod, account);
+    expect(rebuilt.entries).toHaveLength(4);
+    expect(rebuilt.members).toHaveLength(3);
+
+    const message = fc.tuple(fc.boolean(), fc.nat(), fc.nat({ max: 4 })).map(([ofPod, start, more]) => {
+      const rows = ofPod ? log : money;
+      const from = 1 + (start % rows.length);
+      const to = Math.min(rows.length, from + more);
+      return runOf(rows, from, to, to);
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(message, { maxLength: 4 }), { maxLength: 4 }), async (batches) => {
+        await drop(pod, account);
+        for (const batch of batches) await project(batch, ports(actors.pull));
+        await finish();
+        expect(await tables(pod, account)).toEqual(rebuilt);
+      }),
+      { numRuns: 25 },
+    );
+  });
+});

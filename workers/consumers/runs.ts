@@ -1,0 +1,54 @@
+import { canonicalJson, chainHash, GENESIS_HASH, type LogRow, type Run } from "../../schema/events.ts";
+
+/** Where a consumer stands in a stream: the last event it has applied and the chain's hash there. */
+export type Checkpoint = { seq: number; hash: string };
+
+export const NEW_STREAM: Checkpoint = { seq: 0, hash: GENESIS_HASH };
+
+export type RunPlan = {
+  /** What follows the checkpoint without a gap, each event chained to the one before. */
+  apply: LogRow[];
+  /** The first event that is known to exist and is missing; null when there is none. */
+  gapFrom: number | null;
+  /** The first event at hand that does not chain to the one before it; null when there is none. */
+  brokenAt: number | null;
+  /** The newest seq any of the runs tells of. */
+  head: number;
+};
+
+/** Why no actor can have sent this run: its events are not its own, not in order, or not as hashed. Null when it is sound. */
+export const runFault = (run: Run): string | null => {
+  let prevHash: string | null = null;
+  for (const [offset, { seq, event, prev_hash, hash }] of run.events.entries()) {
+    if (seq !== run.from + offset || event.seq !== String(seq)) return `seq ${run.from + offset} is out of order`;
+    if (event.stream !== run.stream) return `seq ${seq} belongs to another stream`;
+    if (prevHash !== null && prev_hash !== prevHash) return `seq ${seq} does not follow`;
+    if (chainHash(prev_hash, canonicalJson(event)) !== hash) return `seq ${seq} is not as hashed`;
+    prevHash = hash;
+  }
+  return null;
+};
+
+/** The last event a run carries; 0 for a beacon. */
+export const lastOf = (run: Run): number => (run.events.length === 0 ? 0 : run.from + run.events.length - 1);
+
+/**
+ * Joins the runs of one stream behind a checkpoint, whatever came twice, late or not at all. Where two runs tell of the same
+ * event the earlier in the list is believed. The runs are sound by themselves (see `runFault`).
+ */
+export const planRun = (checkpoint: Checkpoint, runs: readonly Run[]): RunPlan => {
+  const rows = new Map<number, LogRow>();
+  let head = 0;
+  for (const run of runs) {
+    head = Math.max(head, run.head, lastOf(run));
+    for (const row of run.events) if (row.seq > checkpoint.seq && !rows.has(row.seq)) rows.set(row.seq, row);
+  }
+  const apply: LogRow[] = [];
+  let { seq, hash } = checkpoint;
+  for (let row = rows.get(seq + 1); row !== undefined; row = rows.get(seq + 1)) {
+    if (row.prev_hash !== hash) return { apply, gapFrom: null, brokenAt: row.seq, head };
+    apply.push(row);
+    ({ seq, hash } = row);
+  }
+  return { apply, gapFrom: seq < head ? seq + 1 : null, brokenAt: null, head };
+};

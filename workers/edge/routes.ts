@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { pspWebhookRoute } from "../ingress/psp.ts";
+import { openapiDocument } from "./openapi.ts";
+import { answer, defineRoute, type Route } from "./route.ts";
+import { chargeRoutes } from "./routes/charges.ts";
+import { deadLetterRoutes } from "./routes/dead-letters.ts";
+import { invitationRoutes } from "./routes/invitations.ts";
+import { ledgerRoutes } from "./routes/ledger.ts";
+import { memberRoutes } from "./routes/members.ts";
+import { podRoutes } from "./routes/pods.ts";
+import { sagaRoutes } from "./routes/sagas.ts";
+import { serviceRoutes } from "./routes/service.ts";
+import { testClockRoutes } from "./routes/test-clock.ts";
+import { walletRoutes } from "./routes/wallets.ts";
+
+const documents = new WeakMap<object, unknown>();
+
+const openapiRoute: Route = defineRoute({
+  operation: "service.openapi",
+  method: "GET",
+  path: "/openapi.json",
+  summary: "This document.",
+  idempotency: "none",
+  responses: { 200: { description: "An OpenAPI 3.1 document.", schema: z.record(z.string(), z.unknown()) } },
+  handler: async ({ settings }) => {
+    const here = ROUTES.filter((route) => route.when === undefined || route.when(settings));
+    const document = documents.get(settings) ?? openapiDocument(here, settings.BUILD.version);
+    documents.set(settings, document);
+    return answer(200, document);
+  },
+});
+
+/** Every route of the house. What is not in this table is a 404. */
+export const ROUTES: readonly Route[] = [
+  ...serviceRoutes,
+  openapiRoute,
+  ...podRoutes,
+  ...memberRoutes,
+  ...invitationRoutes,
+  ...chargeRoutes,
+  ...walletRoutes,
+  ...ledgerRoutes,
+  ...sagaRoutes,
+  ...deadLetterRoutes,
+  ...testClockRoutes,
+  pspWebhookRoute,
+];

@@ -1,0 +1,171 @@
+import { parseAccount, stripesOf } from "../../../schema/accounts.ts";
+import { createTransferBody, emptyBody, limitQuery, trialBalanceQuery } from "../../../schema/commands.ts";
+import { isConnector } from "../../../schema/connectors.ts";
+import { parseId, routeTransfer } from "../../../schema/ids.ts";
+import { accept, type Refused, type Result, reject } from "../../../schema/rejections.ts";
+import {
+  accountResource,
+  entryResource,
+  pageOf,
+  transferProcessing,
+  transferResource,
+  trialBalanceResource,
+  verificationProgress,
+  verificationResource,
+} from "../../../schema/resources.ts";
+import type { TransferAnswer, VerifyReport } from "../../../schema/rpc/coordinator.ts";
+import { listEntries } from "../../read-model/queries.ts";
+import { readAccount } from "../account-resource.ts";
+import type { Actors } from "../actors.ts";
+import { paged } from "../paging.ts";
+import { waitMs } from "../prefer.ts";
+import { type Answer, answer, defineRoute } from "../route.ts";
+import { knownStreams } from "./known-streams.ts";
+
+/** How long a verification may take before its caller is told to come back. */
+const VERIFY_PATIENCE_MS = 10_000;
+
+const noSuchAccount = (name: string): Refused => reject("not_found", `no account ${name}`);
+
+/** Whether a leg may name this account: its pod keeps the currency, its connector is ours. A person's wallet opens by itself. */
+const accountExists = async (name: string, actors: Actors): Promise<boolean> => {
+  const account = parseAccount(name);
+  if (account === null || account.stripe !== null) return false;
+  const { kind, currency } = account;
+  const owner = account.owner ?? "";
+  if (kind === "pod") {
+    const seen = await actors.pod(owner)((pod) => pod.see({ user: "", operator: true }));
+    return seen?.pod.currencies.includes(currency) ?? false;
+  }
+  return account.owner === null || kind === "wallet" || isConnector(owner);
+};
+
+const requireAccounts = async (names: readonly string[], actors: Actors): Promise<Result<null>> => {
+  const unique = [...new Set(names)];
+  const known = await Promise.all(unique.map((name) => accountExists(name, actors)));
+  const unknown = unique.find((_, index) => known[index] !== true);
+  return unknown === undefined ? accept(null) : noSuchAccount(unknown);
+};
+
+const transferAnswer = (result: TransferAnswer): Answer => {
+  switch (result.kind) {
+    case "resource":
+      return answer(201, result.transfer, { replayed: result.replayed });
+    case "processing":
+      return answer(
+        202,
+        { id: result.id, status: "processing", saga: result.saga },
+        { headers: { location: `/v1/sagas/${result.saga}`, "retry-after": "1" } },
+      );
+    case "problem":
+      return { ok: false, rejection: result.rejection, request_id: result.request_id, replayed: result.replayed };
+  }
+};
+
+const verificationAnswer = ({ id, done, ok, checked, failures, progress }: VerifyReport): Answer =>
+  done
+    ? answer(200, { id, ok, checked, failures })
+    : answer(202, { id, progress }, { headers: { location: `/v1/ledger/verify/${id}`, "retry-after": "1" } });
+
+const verificationAnswers = {
+  200: { description: "Every chain was recomputed.", schema: verificationResource },
+  202: { description: "Still at it.", schema: verificationProgress },
+};
+
+export const ledgerRoutes = [
+  defineRoute({
+    operation: "ledger.account",
+    method: "GET",
+    path: "/v1/ledger/accounts/{id}",
+    summary: "An account's counters; of a logical account the sums and its stripes.",
+    idempotency: "none",
+    responses: { 200: { description: "The account.", schema: accountResource } },
+    handler: async ({ params, actors }) => {
+      const name = params.id ?? "";
+      const account = await readAccount(name, actors);
+      return account === null ? noSuchAccount(name) : answer(200, account);
+    },
+  }),
+  defineRoute({
+    operation: "ledger.entries",
+    method: "GET",
+    path: "/v1/ledger/accounts/{id}/entries",
+    summary: "What was booked to an account, oldest first.",
+    idempotency: "none",
+    query: paged(limitQuery),
+    responses: { 200: { description: "A page of entries.", schema: pageOf(entryResource) } },
+    handler: async ({ params, env, query }) => {
+      const name = params.id ?? "";
+      const account = parseAccount(name);
+      if (account === null) return noSuchAccount(name);
+      const accounts = account.stripe === null ? stripesOf(name) : [name];
+      return answer(200, await listEntries(env.READ_MODEL, { accounts }, query));
+    },
+  }),
+  defineRoute({
+    operation: "ledger.transfer",
+    method: "POST",
+    path: "/v1/ledger/transfers",
+    summary: "Moves money between accounts, at most once under the transfer's own id.",
+    idempotency: "none",
+    waits: true,
+    body: createTransferBody,
+    responses: {
+      201: { description: "Every leg is posted.", schema: transferResource },
+      202: { description: "The transfer is under way.", schema: transferProcessing },
+    },
+    handler: async ({ body, actors, meta, request }) => {
+      const { id, legs, metadata } = body;
+      const known = await requireAccounts(
+        legs.map(({ account }) => account),
+        actors,
+      );
+      if (!known.ok) return known;
+      const command = { id, legs, reason: metadata.reason ?? null, metadata };
+      const result = await actors.coordinator(routeTransfer(id))((coordinator) =>
+        coordinator.createTransfer(command, waitMs(request.headers.get("prefer")), meta),
+      );
+      return transferAnswer(result);
+    },
+  }),
+  defineRoute({
+    operation: "ledger.trial_balance",
+    method: "GET",
+    path: "/v1/ledger/trial-balance",
+    summary: "Debits and credits of every account at one consistent cut; `wait=fresh` takes a new one.",
+    idempotency: "none",
+    query: trialBalanceQuery,
+    responses: { 200: { description: "The cut.", schema: trialBalanceResource } },
+    handler: async ({ actors, query }) =>
+      answer(200, await actors.coordinator(0)((coordinator) => coordinator.trialBalance(query.wait === "fresh"))),
+  }),
+  defineRoute({
+    operation: "ledger.verify",
+    method: "POST",
+    path: "/v1/ledger/verify",
+    summary: "Recomputes the hash chain of every actor.",
+    idempotency: "none",
+    body: emptyBody,
+    responses: verificationAnswers,
+    handler: async ({ actors, env }) => {
+      const streams = await knownStreams(env.READ_MODEL);
+      return verificationAnswer(
+        await actors.coordinator(0)((coordinator) => coordinator.startVerify(streams, VERIFY_PATIENCE_MS)),
+      );
+    },
+  }),
+  defineRoute({
+    operation: "ledger.verification",
+    method: "GET",
+    path: "/v1/ledger/verify/{id}",
+    summary: "How a verification stands.",
+    idempotency: "none",
+    responses: verificationAnswers,
+    handler: async ({ params, actors }) => {
+      const id = params.id ?? "";
+      const report =
+        parseId("vrf", id) === null ? null : await actors.coordinator(0)((coordinator) => coordinator.verifyReport(id));
+      return report === null ? reject("not_found", "no such verification") : verificationAnswer(report);
+    },
+  }),
+];

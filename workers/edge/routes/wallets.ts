@@ -1,0 +1,26 @@
+import { pageOf, walletResource } from "../../../schema/resources.ts";
+import { accountsOf } from "../../read-model/queries.ts";
+import { balanceRow } from "../pod-resource.ts";
+import { answer, defineRoute } from "../route.ts";
+
+export const walletRoutes = [
+  defineRoute({
+    operation: "wallet.list",
+    method: "GET",
+    path: "/v1/wallets",
+    summary: "The caller's own wallets: one a currency that money has met.",
+    idempotency: "none",
+    responses: { 200: { description: "All of them.", schema: pageOf(walletResource) } },
+    handler: async ({ env, caller, actors }) => {
+      const { data } = await accountsOf(env.READ_MODEL, "wallet", caller.user);
+      // Which wallets there are comes from the read model; what is in them, from the accounts.
+      const wallets = await Promise.all(
+        data.map(async ({ account, currency }) => ({
+          id: account,
+          ...balanceRow(currency, await actors.account(account)((ledger) => ledger.describe())),
+        })),
+      );
+      return answer(200, { data: wallets, next: null });
+    },
+  }),
+];

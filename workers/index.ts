@@ -1,0 +1,22 @@
+import { consume } from "./consumers/index.ts";
+import { sweep } from "./consumers/sweep.ts";
+import { createApp } from "./edge/app.ts";
+import { ROUTES } from "./edge/routes.ts";
+import type { Env } from "./env.ts";
+
+// The one place that names the objects' classes: the platform finds them as exports of this module.
+export { CrowdPod } from "../objects/crowd-pod/object.ts";
+export { LedgerAccount } from "../objects/ledger-account/object.ts";
+export { PspGateway } from "../objects/psp-gateway/object.ts";
+export { RiskProfile } from "../objects/risk-profile/object.ts";
+export { SagaCoordinator } from "../objects/saga-coordinator/object.ts";
+
+const app = createApp(ROUTES);
+
+export default {
+  fetch: (request, env, context) => app.fetch(request, env, context),
+  queue: (batch, env) => consume(batch, env),
+  async scheduled(_controller, env) {
+    await sweep(env);
+  },
+} satisfies ExportedHandler<Env>;
