@@ -207,7 +207,8 @@ export class Actor<S> {
     try {
       const value = this.#ctx.storage.transactionSync(() => {
         const answer = command(turn);
-        if (answer instanceof Promise) throw new TypeError("a command may not wait: its savepoint ends when it returns");
+        if (answer instanceof Promise)
+          throw new TypeError("a command may not wait: its savepoint ends when it returns");
         return answer;
       });
       return { settled: { ok: true, value }, draft: { state: turn.state, head: turn.head } };
@@ -273,8 +274,7 @@ export class Actor<S> {
       return;
     }
     await this.#relay.check();
-    if (this.timers.dueAt(RELAY_TIMER, "") !== null) return;
-    // Quiet: the cursor is stored now, or each waking would send the last run again.
+    // Should no commit follow, this is where the cursor is stored: or each waking would send the last run again.
     this.#ctx.storage.sql.exec(
       "UPDATE actor_state SET sent_upto = ?1 WHERE id = 1 AND sent_upto < ?1",
       this.#relay.sentUpto,

@@ -28,8 +28,8 @@ export type Tally = { total: bigint; notes: string[] };
 export const tally: Fold<Tally> = {
   initial: { total: 0n, notes: [] },
   evolve: (state, { data }) => ({
-    total: state.total + BigInt(String(data["amount"])),
-    notes: typeof data["note"] === "string" ? [...state.notes, data["note"]] : state.notes,
+    total: state.total + BigInt(String(data.amount)),
+    notes: typeof data.note === "string" ? [...state.notes, data.note] : state.notes,
   }),
   encode: ({ total, notes }) => ({ total: String(total), notes }),
   decode: (value) => {

@@ -1,0 +1,90 @@
+import { describe, expect, test } from "vitest";
+import { MAX_BATCH, MAX_WAITING, Mailbox, type Settled } from "./mailbox.ts";
+
+/** A mailbox whose macrotasks run when told, and the batches it committed. */
+const harness = (settle: (command: number) => Settled = (value) => ({ ok: true, value })) => {
+  const batches: number[][] = [];
+  const armed: (() => void)[] = [];
+  const mailbox = new Mailbox<number>(
+    (commands) => {
+      batches.push(commands);
+      return commands.map(settle);
+    },
+    () => new Promise<void>((run) => armed.push(run)),
+  );
+  /** Runs the macrotask that is armed, if one is, and everything that follows from it at once. */
+  const tick = async (): Promise<void> => {
+    armed.shift()?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { mailbox, batches, armed, tick };
+};
+
+describe("a mailbox", () => {
+  test("arms one macrotask and commits everything that came before it, first in first out", async () => {
+    const { mailbox, batches, armed, tick } = harness();
+    const answers = [1, 2, 3].map((command) => mailbox.submit(command));
+    expect(armed).toHaveLength(1);
+    expect(batches).toEqual([]);
+    expect(mailbox.waiting).toBe(3);
+    await tick();
+    expect(batches).toEqual([[1, 2, 3]]);
+    expect(await Promise.all(answers)).toEqual([1, 2, 3]);
+    const late = mailbox.submit(4);
+    expect(armed).toHaveLength(1);
+    await tick();
+    expect(await late).toBe(4);
+    expect(batches).toEqual([[1, 2, 3], [4]]);
+  });
+
+  test("commits 256 at once; the 257th goes with what arrives while it waits", async () => {
+    const { mailbox, batches, tick } = harness();
+    const answers = Array.from({ length: MAX_BATCH + 1 }, (_, i) => mailbox.submit(i));
+    await tick();
+    expect(batches.map(({ length }) => length)).toEqual([MAX_BATCH]);
+    answers.push(mailbox.submit(MAX_BATCH + 1));
+    await tick();
+    expect(batches.map(({ length }) => length)).toEqual([MAX_BATCH, 2]);
+    expect(await Promise.all(answers)).toEqual(Array.from({ length: MAX_BATCH + 2 }, (_, i) => i));
+  });
+
+  test("is full at 2,000 waiting, and no longer once a batch has gone", async () => {
+    const { mailbox, tick } = harness();
+    for (let i = 1; i < MAX_WAITING; i++) void mailbox.submit(i);
+    expect(mailbox.full).toBe(false);
+    void mailbox.submit(MAX_WAITING);
+    expect(mailbox.full).toBe(true);
+    await tick();
+    expect(mailbox.full).toBe(false);
+  });
+
+  test("tells each caller what became of its own command", async () => {
+    const { mailbox, tick } = harness((value) =>
+      value === 2 ? { ok: false, error: new Error("only this one") } : { ok: true, value },
+    );
+    const answers = Promise.allSettled([1, 2, 3].map((command) => mailbox.submit(command)));
+    await tick();
+    expect((await answers).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+  });
+
+  test("answers nobody when the commit itself fails, and leaves no rejection behind", async () => {
+    const armed: (() => void)[] = [];
+    const mailbox = new Mailbox<number>(
+      () => {
+        throw new Error("reset");
+      },
+      () => new Promise<void>((run) => armed.push(run)),
+    );
+    const answered: unknown[] = [];
+    for (const command of [1, 2]) {
+      mailbox.submit(command).then(
+        (value) => answered.push(value),
+        (error: unknown) => answered.push(error),
+      );
+    }
+    armed.shift()?.();
+    // An unhandled rejection would fail this run.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(answered).toEqual([]);
+  });
+});

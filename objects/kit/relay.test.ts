@@ -1,0 +1,91 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  type EventBody,
+  type LogRow,
+  MAX_EVENT_DATA_BYTES,
+  MAX_RUN_BYTES,
+  MAX_RUN_EVENTS,
+} from "../../schema/events.ts";
+import { cutRuns, looksSince, nextCheck } from "./relay.ts";
+
+const STREAM = "account/pod:pod_01:EUR";
+const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value), "utf8");
+
+/** An event whose data holds a text of this many bytes. */
+const row = (seq: number, bytes: number, filler = "x"): LogRow => ({
+  seq,
+  event: { stream: STREAM, seq: String(seq), data: { text: filler.repeat(bytes) } } as unknown as EventBody,
+  prev_hash: "0".repeat(64),
+  hash: "f".repeat(64),
+});
+const rowsOf = (sizes: readonly number[]): LogRow[] => sizes.map((bytes, i) => row(i + 1, bytes));
+
+describe("a log is cut into runs", () => {
+  test("of 64 events: the 65th begins another", () => {
+    expect(cutRuns(STREAM, 64, rowsOf(Array(MAX_RUN_EVENTS).fill(1))).map(({ events }) => events.length)).toEqual([64]);
+    expect(cutRuns(STREAM, 65, rowsOf(Array(MAX_RUN_EVENTS + 1).fill(1))).map(({ events }) => events.length)).toEqual([
+      64, 1,
+    ]);
+    expect(cutRuns(STREAM, 7, [])).toEqual([]);
+  });
+
+  test("of 100,000 bytes as they travel: one byte more begins another", () => {
+    const both = bytesOf({ stream: STREAM, from: 1, head: 2, events: rowsOf([40_000, 0]) });
+    // One byte is set aside for a comma that the last event of a run does not have.
+    const full = cutRuns(STREAM, 2, rowsOf([40_000, MAX_RUN_BYTES - both - 1]));
+    expect(full).toHaveLength(1);
+    expect(bytesOf(full[0])).toBeLessThanOrEqual(MAX_RUN_BYTES);
+    expect(bytesOf(full[0])).toBeGreaterThan(MAX_RUN_BYTES - 3);
+    expect(cutRuns(STREAM, 2, rowsOf([40_000, MAX_RUN_BYTES - both + 1]))).toHaveLength(2);
+  });
+
+  test("measured in UTF-8, and the largest event there may be fits into one", () => {
+    expect(cutRuns(STREAM, 2, [row(1, 30_000, "é"), row(2, 30_000, "é")])).toHaveLength(2);
+    const largest = cutRuns(STREAM, 1, [row(1, MAX_EVENT_DATA_BYTES)]);
+    expect(bytesOf(largest[0])).toBeLessThan(MAX_RUN_BYTES);
+  });
+
+  test("that hold every event once, in order, within both bounds, two of them within one send", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: MAX_EVENT_DATA_BYTES }), { maxLength: 150 }),
+        fc.nat(1_000),
+        (sizes, ahead) => {
+          const rows = rowsOf(sizes);
+          const head = rows.length + ahead;
+          const runs = cutRuns(STREAM, head, rows);
+          expect(runs.flatMap(({ events }) => events)).toEqual(rows);
+          for (const run of runs) {
+            expect(run).toMatchObject({ stream: STREAM, from: run.events[0]?.seq, head });
+            expect(run.events.length).toBeLessThanOrEqual(MAX_RUN_EVENTS);
+            expect(bytesOf(run)).toBeLessThanOrEqual(MAX_RUN_BYTES);
+          }
+          const pairs = runs.slice(1).map((run, i) => bytesOf(runs[i]) + bytesOf(run));
+          expect(Math.max(0, ...pairs)).toBeLessThan(256_000);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe("the consumers are looked at", () => {
+  test("at doubling gaps from half a minute, at most an hour apart", () => {
+    const gaps = [0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 1_000].map((look) => (nextCheck(5_000, look) - 5_000) / 1_000);
+    expect(gaps).toEqual([30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600, 3_600]);
+  });
+
+  test("as often as the newest event's age says, whatever was forgotten in between", () => {
+    let now = 30_000;
+    const gaps: number[] = [];
+    for (let look = 0; look < 9; look++) {
+      const next = nextCheck(now, looksSince(now, 0));
+      gaps.push((next - now) / 1_000);
+      now = next;
+    }
+    expect(gaps).toEqual([60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600]);
+    // A clock that went back, as a test clock does with its process, is no reason to look more often than at first.
+    expect(looksSince(0, 1_000_000)).toBe(1);
+  });
+});

@@ -1,0 +1,70 @@
+import type { JsonValue } from "../../schema/events.ts";
+import { type AccountState, physicalAccount } from "./account.ts";
+import { type Side, totalsOf } from "./counters.ts";
+
+type Encoded = {
+  account: string | null;
+  status: AccountState["status"];
+  floor: string | null;
+  cap: string | null;
+  counters: { debits_posted: string; credits_posted: string; debits_pending: string; credits_pending: string };
+  holds: { transfer: string; saga: string; since: string; direction: Side; amount: string }[];
+  late: { epoch: number; debits: string; credits: string };
+};
+
+const minor = (value: bigint | null): string | null => (value === null ? null : String(value));
+const parsed = (text: string | null): bigint | null => (text === null ? null : BigInt(text));
+
+/** A snapshot of the state. */
+export const encode = ({ account, status, floor, cap, counters, holds, late }: AccountState): JsonValue => {
+  const encoded: Encoded = {
+    account: account?.name ?? null,
+    status,
+    floor: minor(floor),
+    cap: minor(cap),
+    counters: {
+      debits_posted: String(counters.debitsPosted),
+      credits_posted: String(counters.creditsPosted),
+      debits_pending: String(counters.debitsPending),
+      credits_pending: String(counters.creditsPending),
+    },
+    holds: [...holds].map(([transfer, open]) => ({ transfer, ...open, amount: String(open.amount) })),
+    late: { epoch: late.epoch, debits: String(late.debits), credits: String(late.credits) },
+  };
+  return encoded;
+};
+
+/** Throws when the snapshot contradicts itself. */
+export const decode = (value: JsonValue): AccountState => {
+  const { account, status, floor, cap, counters, holds, late } = value as unknown as Encoded;
+  const state: AccountState = {
+    account: account === null ? null : physicalAccount(account),
+    status,
+    floor: parsed(floor),
+    cap: parsed(cap),
+    counters: {
+      debitsPosted: BigInt(counters.debits_posted),
+      creditsPosted: BigInt(counters.credits_posted),
+      debitsPending: BigInt(counters.debits_pending),
+      creditsPending: BigInt(counters.credits_pending),
+    },
+    holds: new Map(holds.map(({ transfer, ...open }) => [transfer, { ...open, amount: BigInt(open.amount) }])),
+    late: { epoch: late.epoch, debits: BigInt(late.debits), credits: BigInt(late.credits) },
+  };
+  const held = totalsOf([...state.holds.values()]);
+  if (held.debit !== state.counters.debitsPending || held.credit !== state.counters.creditsPending) {
+    throw new Error("pending is not the sum of the holds");
+  }
+  return state;
+};
+
+/** Checked against the fold when the account wakes. */
+export const summary = ({ account, status, floor, cap, counters, holds, late }: AccountState): string =>
+  [
+    account?.name ?? "unopened",
+    status,
+    `bounds ${floor ?? "-"}..${cap ?? "-"}`,
+    `posted ${counters.debitsPosted}/${counters.creditsPosted}`,
+    `pending ${counters.debitsPending}/${counters.creditsPending} in ${holds.size}`,
+    `late ${late.epoch}: ${late.debits}/${late.credits}`,
+  ].join(", ");

@@ -1,0 +1,5 @@
+import type { Migration } from "../kit/migrations.ts";
+import init from "./migrations/0000_init.sql";
+
+/** Every migration of an account, oldest first. Files that have shipped are never edited. */
+export const migrations: readonly Migration[] = [{ id: "0000_init", sql: init }];

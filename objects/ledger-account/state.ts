@@ -1,0 +1,160 @@
+import type { EventBody } from "../../schema/events.ts";
+import { formatMinor, toMinor } from "../../schema/money.ts";
+import type { AccountEventData, TransferEvent } from "../../schema/rpc/account.ts";
+import type { Fold } from "../kit/actor.ts";
+import {
+  type AccountState,
+  availableOf,
+  headroomOf,
+  INITIAL,
+  type LateRegister,
+  MAX_HOLDS,
+  type OpenHold,
+  openedState,
+  type PhysicalAccount,
+  physicalAccount,
+} from "./account.ts";
+import {
+  balanceOf,
+  hold,
+  type Leg,
+  post,
+  release,
+  runningBalances,
+  type Side,
+  type Totals,
+  totalsOf,
+  toWire,
+  withinRange,
+} from "./counters.ts";
+import { decode, encode, summary } from "./encoding.ts";
+
+type AccountEvent = {
+  [T in keyof AccountEventData]: { type: T; recorded_at: string; data: AccountEventData[T] };
+}[keyof AccountEventData];
+
+const assert = (condition: boolean, message: string): void => {
+  if (!condition) throw new Error(message);
+};
+
+const opened = (state: AccountState): PhysicalAccount => {
+  if (state.account === null) throw new Error("an event of an account that was never opened");
+  return state.account;
+};
+
+const legsOf = (data: TransferEvent): Leg[] =>
+  data.legs.map(({ index, direction, amount }) => ({ index, direction, amount: toMinor(amount) }));
+
+const holdTotals = ({ direction, amount }: Pick<OpenHold, "direction" | "amount">): Totals =>
+  direction === "debit" ? { debit: amount, credit: 0n } : { debit: 0n, credit: amount };
+
+/** The hold of a transfer, taken out. Its legs must be those it was made for. */
+const takeHold = (state: AccountState, transfer: string, totals: Totals): AccountState => {
+  const found = state.holds.get(transfer);
+  if (found === undefined) return state;
+  const held = holdTotals(found);
+  assert(
+    held.debit === totals.debit && held.credit === totals.credit,
+    `${transfer} ends with other legs than it holds`,
+  );
+  const holds = new Map(state.holds);
+  holds.delete(transfer);
+  return { ...state, holds, counters: release(state.counters, held) };
+};
+
+const addLate = (late: LateRegister, tag: number, { debit, credit }: Totals): LateRegister => {
+  if (tag < late.epoch) return late;
+  if (tag > late.epoch) return { epoch: tag, debits: debit, credits: credit };
+  return { epoch: tag, debits: late.debits + debit, credits: late.credits + credit };
+};
+
+const reserved = (state: AccountState, data: TransferEvent, since: string): AccountState => {
+  const totals = totalsOf(legsOf(data));
+  assert(!state.holds.has(data.transfer), `${data.transfer} is held twice`);
+  assert(totals.debit === 0n || totals.credit === 0n, `${data.transfer} holds on both sides`);
+  const direction: Side = totals.debit > 0n ? "debit" : "credit";
+  const holds = new Map(state.holds);
+  holds.set(data.transfer, { saga: data.saga, since, direction, amount: totals[direction] });
+  return { ...state, holds, counters: hold(state.counters, totals) };
+};
+
+const posted = (state: AccountState, data: TransferEvent): AccountState => {
+  const totals = totalsOf(legsOf(data));
+  const freed = takeHold(state, data.transfer, totals);
+  const tag = Number(data.tag ?? Number.NaN);
+  assert(Number.isSafeInteger(tag) && tag >= 0, `${data.transfer} is posted without a cut epoch`);
+  return { ...freed, counters: post(freed.counters, totals), late: addLate(freed.late, tag, totals) };
+};
+
+const voided = (state: AccountState, data: TransferEvent): AccountState => {
+  assert(state.holds.has(data.transfer), `${data.transfer} is voided and was not held`);
+  return takeHold(state, data.transfer, totalsOf(legsOf(data)));
+};
+
+/** What holds after every event. Where `decide` has a guard for it, this is the other half of the pair. */
+const assertSound = (before: AccountState, after: AccountState): void => {
+  const { counters, holds, late } = after;
+  assert(counters.debitsPending >= 0n && counters.creditsPending >= 0n, "a pending counter is negative");
+  assert(counters.debitsPosted >= before.counters.debitsPosted, "posted debits decreased");
+  assert(counters.creditsPosted >= before.counters.creditsPosted, "posted credits decreased");
+  assert(withinRange(counters), "a counter is out of range");
+  assert(late.debits <= counters.debitsPosted && late.credits <= counters.creditsPosted, "more is late than posted");
+  assert(holds.size <= MAX_HOLDS, "too many holds");
+  // The whole sum is checked where a snapshot is read; here the case that costs nothing.
+  assert(holds.size > 0 || counters.debitsPending + counters.creditsPending === 0n, "pending without a hold");
+  const { normalSide } = opened(after);
+  assert(after.floor === null || availableOf(after, normalSide) >= 0n, "the balance is below its floor");
+  assert((headroomOf(after, normalSide) ?? 0n) >= 0n, "the balance is above its cap");
+};
+
+/** The event carries the counters and balances its writer arrived at; the fold must arrive at the same. */
+const assertRecorded = (before: AccountState, after: AccountState, data: TransferEvent, moves: boolean): void => {
+  const { currency, normalSide } = opened(after);
+  const counters = toWire(after.counters, currency);
+  for (const key of Object.keys(counters) as (keyof typeof counters)[]) {
+    assert(counters[key] === data.counters[key], `${data.transfer}: ${key} is ${counters[key]}, not as recorded`);
+  }
+  const legs = legsOf(data);
+  const still = balanceOf(before.counters, normalSide);
+  const balances = moves ? runningBalances(before.counters, legs, normalSide) : legs.map(() => still);
+  balances.forEach((balance, at) => {
+    assert(
+      formatMinor(balance, currency) === data.legs[at]?.balance.amount,
+      `${data.transfer}: a balance is not as recorded`,
+    );
+  });
+};
+
+const transferred = (before: AccountState, after: AccountState, data: TransferEvent, moves = false): AccountState => {
+  assertSound(before, after);
+  assertRecorded(before, after, data, moves);
+  return after;
+};
+
+/** The state after one event. Throws on an event that no account can have written: the log is then not to be trusted. */
+const evolve = (state: AccountState, body: EventBody): AccountState => {
+  const event = body as unknown as AccountEvent;
+  switch (event.type) {
+    case "account.opened": {
+      const account = physicalAccount(event.data.account);
+      if (account === null || state.account !== null) throw new Error(`cannot open ${event.data.account}`);
+      return openedState(account);
+    }
+    case "account.frozen":
+      assert(state.account !== null && state.status === "open", "frozen while not open");
+      return { ...state, status: "frozen" };
+    case "account.unfrozen":
+      assert(state.status === "frozen", "unfrozen while not frozen");
+      return { ...state, status: "open" };
+    case "transfer.reserved":
+      return transferred(state, reserved(state, event.data, event.recorded_at), event.data);
+    case "transfer.posted":
+      return transferred(state, posted(state, event.data), event.data, true);
+    case "transfer.voided":
+      return transferred(state, voided(state, event.data), event.data);
+    default:
+      throw new Error(`unknown event ${body.type}`);
+  }
+};
+
+export const fold: Fold<AccountState> = { initial: INITIAL, evolve, encode, decode, summary };

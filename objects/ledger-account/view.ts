@@ -1,0 +1,40 @@
+import { formatMinor, fromMinor } from "../../schema/money.ts";
+import type { AccountRecord, Hold } from "../../schema/rpc/account.ts";
+import type { Head } from "../kit/event-log.ts";
+import { type AccountState, availableOf, type OpenHold } from "./account.ts";
+import { balanceOf, opposite, pendingOn, toWire } from "./counters.ts";
+
+/** The account as readers see it; null when it was never opened. */
+export const describeAccount = (state: AccountState, head: Head): AccountRecord | null => {
+  const { account, counters } = state;
+  if (account === null) return null;
+  const { name, type, currency, normalSide } = account;
+  const figure = (minor: bigint): string => formatMinor(minor, currency);
+  return {
+    id: name,
+    type,
+    currency,
+    normal_side: normalSide,
+    status: state.status,
+    floor: state.floor === null ? null : figure(state.floor),
+    cap: state.cap === null ? null : figure(state.cap),
+    ...toWire(counters, currency),
+    posted: figure(balanceOf(counters, normalSide)),
+    pending: figure(pendingOn(counters, opposite(normalSide))),
+    pending_in: figure(pendingOn(counters, normalSide)),
+    available: figure(availableOf(state, normalSide)),
+    holds: [...state.holds].map(([transfer, open]) => holdOf(transfer, open, currency)),
+    seq: head.seq,
+    head_hash: head.hash,
+  };
+};
+
+/** A hold is a transfer's claim on the account, so its id is the transfer's under another prefix. */
+const holdOf = (transfer: string, { saga, since, direction, amount }: OpenHold, currency: string): Hold => ({
+  id: `hld_${transfer.slice(transfer.indexOf("_") + 1)}`,
+  direction,
+  amount: fromMinor(amount, currency),
+  transfer,
+  saga,
+  since,
+});

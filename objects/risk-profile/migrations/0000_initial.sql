@@ -1,0 +1,45 @@
+CREATE TABLE `assessments` (
+	`saga` text PRIMARY KEY NOT NULL,
+	`state` text NOT NULL,
+	`decision` text NOT NULL,
+	`charge` text,
+	`eur_minor` text NOT NULL,
+	`instrument` text,
+	`ended_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `assessments_by_end` ON `assessments` (`ended_at`);--> statement-breakpoint
+CREATE TABLE `actor_state` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`seq` integer NOT NULL,
+	`hash` text NOT NULL,
+	`summary` text NOT NULL,
+	`sent_upto` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `events` (
+	`seq` integer PRIMARY KEY NOT NULL,
+	`body` text NOT NULL,
+	`hash` text NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `snapshots` (
+	`seq` integer NOT NULL,
+	`chunk` integer NOT NULL,
+	`hash` text NOT NULL,
+	`state` text NOT NULL,
+	PRIMARY KEY(`seq`, `chunk`)
+);
+--> statement-breakpoint
+CREATE TABLE `subject_keys` (
+	`subject` text PRIMARY KEY NOT NULL,
+	`key_id` text NOT NULL,
+	`wrapped` text NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `timers` (
+	`kind` text NOT NULL,
+	`key` text NOT NULL,
+	`due_at` integer NOT NULL,
+	PRIMARY KEY(`kind`, `key`)
+);

@@ -1,0 +1,100 @@
+import { DurableObject } from "cloudflare:workers";
+import type { JsonObject } from "../../schema/events.ts";
+import { type RiskRule, riskRules } from "../../schema/risk-rules.ts";
+import type { RiskAnswer, RiskOp, RiskRpc } from "../../schema/rpc/risk.ts";
+import { streamOf } from "../../schema/streams.ts";
+import { Actor, type Turn } from "../kit/actor.ts";
+import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
+import { Assessments } from "./assessments.ts";
+import { decide } from "./decide.ts";
+import { migrations } from "./migrations.ts";
+import { fold, type RiskState } from "./state.ts";
+
+/** Operations one call may carry. */
+export const MAX_OPS = 256;
+/** An ended saga's answer is kept this long: far longer than any saga lives. */
+export const KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+/** Rows forgotten in one turn. */
+const PRUNE_BATCH = 500;
+const PRUNE_TIMER = "prune";
+
+/** One person's velocity windows, named by the user id. It calls nobody. */
+export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
+  readonly #actor: Actor<RiskState>;
+  readonly #assessments: Assessments;
+  #rules: readonly RiskRule[] | null = null;
+
+  constructor(ctx: DurableObjectState, env: ObjectEnv) {
+    super(ctx, env);
+    this.#actor = new Actor(ctx, {
+      stream: streamOf.risk(ctx.id.name ?? ""),
+      fold,
+      migrations,
+      relay: relayPort(env),
+      onTimer: () => this.#prune(),
+    });
+    this.#assessments = new Assessments(ctx.storage.sql);
+  }
+
+  /**
+   * One answer per operation, in order, each a command of its own. Throws when one of them could not be decided, which is a bug
+   * or an infrastructure fault; the others are then done, and the same call made again is answered the same.
+   */
+  async applyOps(ops: RiskOp[]): Promise<RiskAnswer[]> {
+    const door = this.#actor.closedDoor;
+    if (door !== null) throw new Error(`${door.code}: ${door.detail}`);
+    if (ops.length > MAX_OPS) throw new RangeError(`at most ${MAX_OPS} operations a call`);
+    this.#rules ??= riskRules(settingsOf(this.env).CROWDPAY_RISK);
+    const rules = this.#rules;
+    const faults: unknown[] = [];
+    const answers = ops.flatMap((op) => {
+      try {
+        return [this.#actor.turn((turn) => this.#apply(turn, op, rules))];
+      } catch (error) {
+        faults.push(error);
+        return [];
+      }
+    });
+    if (faults.length > 0) throw faults[0];
+    return answers;
+  }
+
+  async eventsSince(after: number, limit: number) {
+    return this.#actor.reads.eventsSince(after, limit);
+  }
+
+  async head() {
+    return this.#actor.reads.head();
+  }
+
+  async verifyLog(after: number, prevHash: string, limit: number) {
+    return this.#actor.reads.verifyLog(after, prevHash, limit);
+  }
+
+  async runDueTimers() {
+    return this.#actor.runDueTimers();
+  }
+
+  override async alarm() {
+    await this.#actor.alarm();
+  }
+
+  #apply(turn: Turn<RiskState>, op: RiskOp, rules: readonly RiskRule[]): RiskAnswer {
+    const { answer, change } = decide(turn.state, this.#assessments.find(op.saga), op, rules, turn.now);
+    if (change === null) return answer;
+    const { principal, correlation, saga } = op;
+    turn.append(change.event.type, change.event.data as JsonObject, { principal, correlation, causation: saga });
+    this.#assessments.keep(change.keep, turn.now);
+    if (turn.timers.dueAt(PRUNE_TIMER, "") === null) turn.timers.set(PRUNE_TIMER, "", turn.now + KEPT_MS);
+    return answer;
+  }
+
+  #prune(): void {
+    this.#actor.turn(({ timers, now }) => {
+      this.#assessments.prune(now - KEPT_MS, PRUNE_BATCH);
+      const oldest = this.#assessments.oldestEnd();
+      if (oldest === null) timers.clear(PRUNE_TIMER, "");
+      else timers.set(PRUNE_TIMER, "", Math.max(now + 1_000, oldest + KEPT_MS + 1));
+    });
+  }
+}

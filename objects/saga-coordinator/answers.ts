@@ -1,0 +1,107 @@
+import { type ChargeRecord, chargeOf } from "../../schema/charges.ts";
+import { hashParts } from "../../schema/ids.ts";
+import { firstDifference, NOT_KEPT, type Rejection, reject } from "../../schema/rejections.ts";
+import type { CommandKey } from "../../schema/rpc/actor.ts";
+import { isLive, type Saga } from "../../schema/sagas.ts";
+import type { ShardTurn } from "./journal.ts";
+
+/** HTTP keys are kept this long, transfer ids longer than any id may be old. Milliseconds. */
+export const KEY_LIFE_MS = 30 * 86_400_000;
+export const TRANSFER_LIFE_MS = 400 * 86_400_000;
+
+/** An idempotent command as it is remembered. `status` stays `open` until the first answer is fixed. */
+export type CommandRow = {
+  scope: string;
+  target: string;
+  request: string;
+  request_id: string;
+  status: "open" | "201" | "202" | "problem";
+  answer: string | null;
+};
+
+/** Nobody meets another's key: the scope is subject, command, resource and key, each length-prefixed. */
+export const scopeOf = (subject: string, command: string, resource: string, key: string): string =>
+  `key:${Buffer.from(hashParts(subject, command, resource, key)).toString("base64url")}`;
+
+export const transferScope = (id: string): string => `transfer:${id}`;
+
+export const findCommand = (sql: SqlStorage, scope: string): CommandRow | null => {
+  const [row] = sql
+    .exec<CommandRow>("SELECT scope, target, request, request_id, status, answer FROM commands WHERE scope = ?", scope)
+    .toArray();
+  return row ?? null;
+};
+
+/** Null when the command is the one that was given before; else the refusal that names the first field that differs. */
+export const mismatch = (row: CommandRow, request: string): Rejection | null => {
+  if (row.request === request) return null;
+  const field = firstDifference(JSON.parse(row.request), JSON.parse(request)) ?? "/";
+  return reject("idempotency_mismatch", `this key was used for another command: ${field} differs`, { field }).rejection;
+};
+
+export const rememberCommand = (
+  turn: ShardTurn,
+  scope: string,
+  target: string,
+  request: string,
+  requestId: string,
+): void => {
+  turn.sql.exec(
+    "INSERT INTO commands (scope, target, request, request_id, status, answer, created_at) VALUES (?, ?, ?, ?, 'open', NULL, ?)",
+    scope,
+    target,
+    request,
+    requestId,
+    turn.now,
+  );
+};
+
+/** Fixes the first answer of whatever began this saga, once: later answers leave it as it is. */
+export const fixAnswer = (
+  turn: ShardTurn,
+  saga: string,
+  status: "201" | "202" | "problem",
+  answer: string | null,
+): void => {
+  turn.sql.exec(
+    "UPDATE commands SET status = ?, answer = ? WHERE target = ? AND status = 'open'",
+    status,
+    answer,
+    saga,
+  );
+};
+
+/**
+ * The end of a saga fixes the answer in the same commit: the resource as it ended, or the problem. Refusals that may be tried
+ * again under the same key are forgotten instead.
+ */
+export const fixEnd = (turn: ShardTurn, saga: Saga, resource: (saga: Saga) => unknown): void => {
+  if (isLive(saga) || saga.status === "parked") return;
+  if (saga.failure?.cause !== "refused") {
+    fixAnswer(turn, saga.id, "201", JSON.stringify(resource(saga)));
+    return;
+  }
+  const { rejection } = saga.failure;
+  if (NOT_KEPT.has(rejection.code)) turn.sql.exec("DELETE FROM commands WHERE target = ? AND status = 'open'", saga.id);
+  else fixAnswer(turn, saga.id, "problem", JSON.stringify(rejection));
+};
+
+/** Forgets commands past their life, a bounded number a turn; true when there may be more. */
+export const forgetOld = (turn: ShardTurn): boolean => {
+  const cut = (life: number, prefix: string): number =>
+    turn.sql.exec(
+      "DELETE FROM commands WHERE scope IN (SELECT scope FROM commands WHERE created_at < ? AND scope LIKE ? LIMIT 250)",
+      turn.now - life,
+      prefix,
+    ).rowsWritten;
+  return cut(KEY_LIFE_MS, "key:%") + cut(TRANSFER_LIFE_MS, "transfer:%") >= 250;
+};
+
+export const requireCharge = (saga: Saga): ChargeRecord => {
+  const charge = chargeOf(saga);
+  if (charge === null) throw new Error(`${saga.id} has no charge`);
+  return charge;
+};
+
+export const keyOf = (key: CommandKey, resource: string): string | null =>
+  key.key === null ? null : scopeOf(key.subject, key.command, resource, key.key);

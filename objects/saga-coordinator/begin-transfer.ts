@@ -1,0 +1,104 @@
+import { type ParsedAccount, parseAccount, resolveStripe } from "../../schema/accounts.ts";
+import type { TransferLeg } from "../../schema/charges.ts";
+import { isConnector } from "../../schema/connectors.ts";
+import { parseId } from "../../schema/ids.ts";
+import { fromMinor, inRange, toMinor } from "../../schema/money.ts";
+import { accept, type Result, reject } from "../../schema/rejections.ts";
+import type { CreateTransfer, TransferRecord } from "../../schema/rpc/coordinator.ts";
+import type { Saga } from "../../schema/sagas.ts";
+import { type TransferInput, transferInput } from "./definitions/ledger-transfer.ts";
+
+/** An unknown transfer id older than this, or further ahead, is refused: at most once holds for ever. Milliseconds. */
+const OLDEST_MS = 30 * 86_400_000;
+const AHEAD_MS = 5 * 60_000;
+
+/**
+ * Checks a transfer before anything is journalled, in this order: the id's age; every leg's amount, account and currency; an
+ * account on both sides; what a customer's debit needs; the sum per currency. Answers the saga's input.
+ */
+export const checkTransfer = (command: CreateTransfer, shard: number, now: number): Result<TransferInput> => {
+  const id = parseId("trf", command.id);
+  if (id === null) return invalid("/id", "a transfer id is trf_ and a ULID");
+  if (now - id.createdAtMs > OLDEST_MS || id.createdAtMs - now > AHEAD_MS) {
+    return reject(
+      "transfer_id_expired",
+      "a transfer id is made at most 30 days before it is used, and not ahead of time",
+    );
+  }
+  const legs: TransferLeg[] = [];
+  const sides = new Map<string, string>();
+  for (const [index, leg] of command.legs.entries()) {
+    const account = parseAccount(leg.account);
+    if (account === null || account.stripe !== null || !isOurs(account)) return unknownAccount(leg.account);
+    if (!inRange(toMinor(leg.amount))) return reject("amount_out_of_range", `/legs/${index}/amount is out of range`);
+    if (account.currency !== leg.amount.currency) {
+      return reject("currency_mismatch", `${leg.account} does not keep ${leg.amount.currency}`);
+    }
+    if ((sides.get(leg.account) ?? leg.direction) !== leg.direction) {
+      return invalid(`/legs/${index}/account`, "an account stands on one side of a transfer");
+    }
+    sides.set(leg.account, leg.direction);
+    const spends = account.rules.floor !== null && leg.direction !== account.rules.normalSide;
+    if (spends && command.reason === null)
+      return invalid("/metadata/reason", "a debit of a pod or wallet needs a reason");
+    legs.push({ ...leg, index: String(index), account: resolveStripe(leg.account, shard) });
+  }
+  const left = firstUnbalanced(legs);
+  if (left !== null) {
+    return reject("unbalanced_transfer", "debits and credits differ", { difference: left });
+  }
+  return accept({ transfer: command.id, legs, reason: command.reason, metadata: command.metadata });
+};
+
+const isOurs = ({ kind, owner }: ParsedAccount): boolean =>
+  !["psp", "bank", "rail", "contested", "lp"].includes(kind) || (owner !== null && isConnector(owner));
+
+/** Accounts that must have been opened before: a pod's, and a wallet that is to be debited. A credit opens a wallet. */
+export const mustExist = (legs: readonly TransferLeg[]): string[] => [
+  ...new Set(
+    legs
+      .filter(
+        (leg) => leg.account.startsWith("pod:") || (leg.account.startsWith("wallet:") && leg.direction === "debit"),
+      )
+      .map((leg) => leg.account),
+  ),
+];
+
+export const unknownAccount = (account: string) => reject("not_found", `no account ${account}`);
+
+const invalid = (pointer: string, detail: string) =>
+  reject("invalid_request", "the request is not valid", { errors: [{ pointer, detail }] });
+
+const firstUnbalanced = (legs: readonly TransferLeg[]) => {
+  const sums = new Map<string, bigint>();
+  for (const { amount, direction } of legs) {
+    const minor = toMinor(amount);
+    sums.set(amount.currency, (sums.get(amount.currency) ?? 0n) + (direction === "debit" ? minor : -minor));
+  }
+  for (const [currency, sum] of sums) if (sum !== 0n) return fromMinor(sum, currency);
+  return null;
+};
+
+type Acks = Record<string, { balance: string; recorded_at: string }>;
+
+/** A completed transfer as it is answered: the logical accounts that were named, and each one's balance after its posting. */
+export const transferRecord = (saga: Saga): TransferRecord => {
+  const input = transferInput(saga);
+  const acks: Acks = {};
+  for (const step of saga.steps) Object.assign(acks, step.result?.acks ?? {});
+  const logical = (account: string): string => account.split("#")[0] ?? account;
+  return {
+    id: input.transfer,
+    status: "posted",
+    legs: input.legs.map(({ account, direction, amount }) => ({ account: logical(account), direction, amount })),
+    balances: Object.entries(acks).map(([account, { balance }]) => ({
+      account,
+      balance: { amount: balance, currency: parseAccount(account)?.currency ?? "" },
+    })),
+    recorded_at:
+      Object.values(acks)
+        .map((ack) => ack.recorded_at)
+        .sort()
+        .at(-1) ?? "",
+  };
+};

@@ -1,0 +1,54 @@
+import { chargeInput } from "../../../schema/charges.ts";
+import { type Meta, SYSTEM } from "../../../schema/events.ts";
+import type { AccountAnswer, AccountOp, AccountRpc } from "../../../schema/rpc/account.ts";
+import type { GatewayRpc } from "../../../schema/rpc/gateway.ts";
+import type { PermitAnswer, PermitOp, PodRpc } from "../../../schema/rpc/pod.ts";
+import type { RiskAnswer, RiskOp, RiskRpc } from "../../../schema/rpc/risk.ts";
+import type { Saga } from "../../../schema/sagas.ts";
+import type { ObjectEnv } from "../../kit/env.ts";
+import type { SealedFields } from "../../kit/sealed-fields.ts";
+import { callActor } from "../../kit/stub.ts";
+import { Lanes } from "../lanes.ts";
+import type { CallPort } from "./port.ts";
+
+const macrotask = () => scheduler.wait(0);
+
+/** The calls of a shard, made to the real actors: in lanes to pods, profiles and accounts, one by one to a provider's gateway. */
+export const actorCalls = (
+  env: ObjectEnv,
+  stream: string,
+  sealed: SealedFields,
+  saga: (id: string) => Saga | null,
+  now: () => number,
+): CallPort => {
+  const meta: Meta = { principal: SYSTEM, correlation: stream, causation: null };
+  const pods = new Lanes<PermitOp, PermitAnswer>(
+    (pod, ops) => callActor<PodRpc, PermitAnswer[]>(env.PODS, pod, (actor) => actor.permits(ops, meta)),
+    macrotask,
+  );
+  const profiles = new Lanes<RiskOp, RiskAnswer>(
+    (user, ops) => callActor<RiskRpc, RiskAnswer[]>(env.RISK_PROFILES, user, (actor) => actor.applyOps(ops)),
+    macrotask,
+  );
+  const accounts = new Lanes<AccountOp, AccountAnswer>(
+    (account, ops) => callActor<AccountRpc, AccountAnswer[]>(env.ACCOUNTS, account, (actor) => actor.applyOps(ops)),
+    macrotask,
+  );
+  return {
+    pod: (pod, op) => pods.submit(pod, op),
+    risk: (user, op) => profiles.submit(user, op),
+    account: (account, op) => accounts.submit(account, op),
+    // Not retried here: whether a call to a provider may be repeated is the journal's to say.
+    provider: async (connector, call) => {
+      const gateway = env.GATEWAYS.getByName(connector) as GatewayRpc;
+      return gateway.execute(call).catch(() => ({ outcome: "unknown" as const, detail: "the gateway did not answer" }));
+    },
+    instrument: async (id) => {
+      const found = saga(id);
+      const input = found === null ? null : chargeInput(found);
+      if (input?.source.type !== "instrument") return null;
+      return sealed.open(input.payer, "saga.began", "instrument", input.source.token);
+    },
+    now,
+  };
+};

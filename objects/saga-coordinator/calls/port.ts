@@ -1,0 +1,18 @@
+import type { AccountAnswer, AccountOp } from "../../../schema/rpc/account.ts";
+import type { GatewayAnswer, GatewayCall } from "../../../schema/rpc/gateway.ts";
+import type { PermitAnswer, PermitOp } from "../../../schema/rpc/pod.ts";
+import type { RiskAnswer, RiskOp } from "../../../schema/rpc/risk.ts";
+
+/**
+ * Whom a coordinator calls, one operation at a time. A rejected promise is an infrastructure fault: the call may or may not
+ * have arrived, and is made again with the same words.
+ */
+export type CallPort = {
+  pod(pod: string, op: PermitOp): Promise<PermitAnswer>;
+  risk(user: string, op: RiskOp): Promise<RiskAnswer>;
+  account(account: string, op: AccountOp): Promise<AccountAnswer>;
+  provider(connector: string, call: GatewayCall): Promise<GatewayAnswer>;
+  /** Opens the instrument token in a charge's journal; null when its subject's key is gone. */
+  instrument(saga: string): Promise<string | null>;
+  now(): number;
+};

@@ -1,0 +1,166 @@
+import { parseAccount } from "../../schema/accounts.ts";
+import { SHARDS } from "../../schema/ids.ts";
+import { formatMinor, toMinor } from "../../schema/money.ts";
+import type { AccountRpc, CutAnswer } from "../../schema/rpc/account.ts";
+import type { CoordinatorRpc, ShardCut, TrialBalance } from "../../schema/rpc/coordinator.ts";
+import { shardName } from "../../schema/streams.ts";
+import type { ObjectEnv } from "../kit/env.ts";
+import { callActor } from "../kit/stub.ts";
+import { postedLegs, transferOf } from "./calls/accounts.ts";
+import { openTransfers, type ShardTurn } from "./journal.ts";
+
+type CutTransfer = ShardCut["transfers"][number];
+/** Transfers, and accounts, on one page. */
+const PAGE = 500;
+/** Accounts asked at once. */
+const WIDTH = 16;
+
+/**
+ * A shard's turn in a cut: moves its epoch past `epoch`, so that every leg let out from now on carries a later tag, and stores
+ * what was let out before and not acknowledged everywhere.
+ */
+export const moveEpoch = (turn: ShardTurn, epoch: number, meta: Parameters<ShardTurn["append"]>[2]): void => {
+  if (turn.state.cutEpoch > epoch) return;
+  turn.append("cut.moved", { epoch: String(epoch + 1) }, meta);
+  const open = openTransfers(turn.sql, epoch).map((saga) => ({ id: transferOf(saga).id, legs: postedLegs(saga) }));
+  turn.sql.exec("DELETE FROM cut_transfers WHERE epoch < ?", epoch);
+  for (let from = 0; from < open.length; from += PAGE) {
+    turn.sql.exec(
+      `INSERT OR REPLACE INTO cut_transfers (epoch, transfer, legs)
+       SELECT ?, value->>'id', value->'legs' FROM json_each(?)`,
+      epoch,
+      JSON.stringify(open.slice(from, from + PAGE)),
+    );
+  }
+};
+
+/** One page of what a shard stored for a cut: transfers first, then the accounts it ever named. */
+export const cutPage = (sql: SqlStorage, epoch: number, after: string | null): ShardCut => {
+  const [kind, key] = after === null ? ["t", ""] : [after.slice(0, 1), after.slice(1)];
+  if (kind === "t") {
+    const rows = sql
+      .exec<{ transfer: string; legs: string }>(
+        "SELECT transfer, legs FROM cut_transfers WHERE epoch = ? AND transfer > ? ORDER BY transfer LIMIT ?",
+        epoch,
+        key,
+        PAGE,
+      )
+      .toArray();
+    const transfers = rows.map((row) => ({ id: row.transfer, legs: JSON.parse(row.legs) as CutTransfer["legs"] }));
+    return { transfers, accounts: [], next: rows.length === PAGE ? `t${rows.at(-1)?.transfer}` : "a" };
+  }
+  const streams = sql
+    .exec<{ stream: string }>(
+      "SELECT stream FROM directory WHERE stream > ? AND stream LIKE 'account/%' ORDER BY stream LIMIT ?",
+      key,
+      PAGE,
+    )
+    .toArray();
+  return {
+    transfers: [],
+    accounts: streams.map(({ stream }) => stream.slice("account/".length)),
+    next: streams.length === PAGE ? `a${streams.at(-1)?.stream}` : null,
+  };
+};
+
+type Sums = { debits: bigint; credits: bigint; transit: bigint };
+
+/**
+ * The trial balance of one cut. Exact while traffic runs: accounts are asked only after every shard has moved on, so whatever an
+ * account has applied with a tag up to the cut's epoch is whole, or listed by its shard, whose missing legs are in transit.
+ */
+export const balanceOf = (
+  transfers: readonly CutTransfer[],
+  answers: readonly CutAnswer[],
+): TrialBalance["currencies"] => {
+  const sums = new Map<string, Sums>();
+  const of = (currency: string): Sums => {
+    const found = sums.get(currency) ?? { debits: 0n, credits: 0n, transit: 0n };
+    sums.set(currency, found);
+    return found;
+  };
+  const applied = new Map(answers.map((answer) => [answer.account, new Set(answer.applied)]));
+  for (const answer of answers) {
+    const currency = parseAccount(answer.account)?.currency ?? "";
+    const sum = of(currency);
+    sum.debits += toMinor({ amount: answer.debits, currency });
+    sum.credits += toMinor({ amount: answer.credits, currency });
+  }
+  for (const { id, legs } of transfers) {
+    const isApplied = (account: string): boolean => applied.get(account)?.has(id) === true;
+    if (!legs.some((leg) => isApplied(leg.account))) continue;
+    for (const leg of legs) {
+      if (isApplied(leg.account)) continue;
+      const minor = toMinor(leg.amount);
+      of(leg.amount.currency).transit += leg.direction === "debit" ? minor : -minor;
+    }
+  }
+  return [...sums.entries()]
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([currency, { debits, credits, transit }]) => ({
+      currency,
+      debits: formatMinor(debits, currency),
+      credits: formatMinor(credits, currency),
+      in_transit: formatMinor(transit, currency),
+      difference: formatMinor(debits - credits + transit, currency),
+    }));
+};
+
+type Self = { shard: number; cutShard: CoordinatorRpc["cutShard"] };
+
+/** Every shard in turn, then every account: never the other way round. */
+export const takeCut = async (env: ObjectEnv, self: Self, epoch: number, takenAt: string): Promise<TrialBalance> => {
+  const transfers: CutTransfer[] = [];
+  const accounts = new Set<string>();
+  for (let shard = 0; shard < SHARDS; shard++) {
+    let after: string | null = null;
+    do {
+      const from: string | null = after;
+      const page: ShardCut =
+        shard === self.shard
+          ? await self.cutShard(epoch, from)
+          : await callActor<CoordinatorRpc, ShardCut>(env.COORDINATORS, shardName(shard), (actor) =>
+              actor.cutShard(epoch, from),
+            );
+      transfers.push(...page.transfers);
+      for (const account of page.accounts) accounts.add(account);
+      after = page.next;
+    } while (after !== null);
+  }
+  const answers = await askAccounts(env, [...accounts].sort(), transfers, epoch);
+  const currencies = balanceOf(transfers, answers);
+  return {
+    balanced: currencies.every(({ difference }) => /^0(\.0+)?$/.test(difference)),
+    currencies,
+    cut: {
+      epoch,
+      taken_at: takenAt,
+      shards: SHARDS,
+      accounts: Object.fromEntries(answers.map(({ account, seq, hash }) => [account, { seq, hash }])),
+    },
+  };
+};
+
+const askAccounts = async (
+  env: ObjectEnv,
+  accounts: readonly string[],
+  transfers: readonly CutTransfer[],
+  epoch: number,
+): Promise<CutAnswer[]> => {
+  const listed = new Map<string, string[]>();
+  for (const { id, legs } of transfers) {
+    for (const account of new Set(legs.map((leg) => leg.account))) {
+      listed.set(account, [...(listed.get(account) ?? []), id]);
+    }
+  }
+  const answers: CutAnswer[] = [];
+  for (let from = 0; from < accounts.length; from += WIDTH) {
+    const asked = accounts
+      .slice(from, from + WIDTH)
+      .map((account) =>
+        callActor<AccountRpc, CutAnswer>(env.ACCOUNTS, account, (actor) => actor.cut(epoch, listed.get(account) ?? [])),
+      );
+    answers.push(...(await Promise.all(asked)));
+  }
+  return answers;
+};

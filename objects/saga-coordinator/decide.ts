@@ -1,0 +1,273 @@
+import type { JsonObject } from "../../schema/events.ts";
+import type { Rejection } from "../../schema/rejections.ts";
+import {
+  isLive,
+  type Outcome,
+  type Saga,
+  type SagaFailure,
+  type SagaStep,
+  type StepPhase,
+} from "../../schema/sagas.ts";
+import { freshStep, PARK_AFTER_MS, retryGapMs, type SagaDefinition } from "./definitions/definition.ts";
+import { definitionOf, stepDefinition } from "./definitions/index.ts";
+
+/** What one attempt of a step came to, reported to the journal. */
+export type StepReport = {
+  step: number;
+  epoch: number;
+  outcome: Outcome;
+  /** `done`, `pending`: what later steps and readers need of the answer; merged into what the step knows. */
+  result?: JsonObject;
+  /** `declined`: the refusal, and what a resource that already exists fails with. */
+  declined?: { rejection: Rejection; code: string; decline_reason: string | null };
+  /** What to do next about a step that has not ended; the same again when left out. */
+  nextPhase?: StepPhase;
+  /** How long to wait before that, milliseconds; a growing gap when left out. */
+  retryInMs?: number;
+  error?: Rejection;
+  /** Set when no rule covers what happened: the saga stops here for a person, whatever it holds stays held. */
+  park?: string;
+};
+
+export type BeginSaga = Pick<Saga, "id" | "kind" | "subject" | "input" | "principal" | "correlation">;
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+const replaceStep = (saga: Saga, index: number, change: Partial<SagaStep>): Saga => ({
+  ...saga,
+  steps: saga.steps.map((step, at) => (at === index ? { ...step, ...change } : step)),
+});
+
+/** The step a saga is at; throws past the end. */
+export const currentStep = (saga: Saga): SagaStep => {
+  const step = saga.steps[saga.cursor];
+  if (step === undefined) throw new Error(`${saga.id} has ended`);
+  return step;
+};
+
+/** True when the saga's next move is a call, now. */
+export const needsCall = (saga: Saga, now: number): boolean => {
+  if (!isLive(saga)) return false;
+  const step = saga.steps[saga.cursor];
+  if (step === undefined || step.phase === "wait") return false;
+  return step.next_at === null || Date.parse(step.next_at) <= now;
+};
+
+/** When a live saga must be looked at again, at the latest. Milliseconds. */
+export const nextLook = (saga: Saga, now: number, watchdogMs: number): number => {
+  const step = saga.steps[saga.cursor];
+  const deadline = Date.parse(saga.deadline_at);
+  const own = step?.next_at == null ? (step?.phase === "wait" ? deadline : now + watchdogMs) : Date.parse(step.next_at);
+  return canGoBack(saga) ? Math.min(own, deadline) : own;
+};
+
+/** True until the pivot's intent is in the journal. */
+export const canGoBack = (saga: Saga): boolean => {
+  if (saga.status === "compensating" || !isLive(saga)) return false;
+  const { steps } = definitionOf(saga);
+  return steps.every((step, index) => step.kind === "compensatable" || saga.steps[index]?.status === "pending");
+};
+
+/** A saga as it is first journalled: the intent of its first step is in the same commit. */
+export const begin = (definition: SagaDefinition, command: BeginSaga, now: number, cutEpoch: number): Saga => {
+  const saga: Saga = {
+    ...command,
+    version: definition.version,
+    status: "running",
+    epoch: 1,
+    cursor: 0,
+    steps: definition.steps.map(({ name }) => freshStep(name)),
+    tag: null,
+    failure: null,
+    shown: false,
+    parked_reason: null,
+    deadline_at: iso(now + definition.deadlineMs),
+    created_at: iso(now),
+    updated_at: iso(now),
+  };
+  return enter(saga, 0, now, cutEpoch);
+};
+
+/** Moves to the first step from `index` on that is not left out, its intent written; completed when there is none. */
+const enter = (saga: Saga, index: number, now: number, cutEpoch: number): Saga => {
+  let next = saga;
+  for (let at = index; at < next.steps.length; at++) {
+    const definition = stepDefinition(next, at);
+    if (definition.skip?.(next)) {
+      next = replaceStep(next, at, { status: "skipped", started_at: iso(now), ended_at: iso(now) });
+      continue;
+    }
+    next = replaceStep(next, at, {
+      status: "intent",
+      phase: "forward",
+      attempts: 1,
+      started_at: iso(now),
+      first_sent_at: iso(now),
+      last_sent_at: iso(now),
+      next_at: null,
+    });
+    return { ...next, status: "running", cursor: at, tag: next.tag ?? (definition.posts ? cutEpoch : null) };
+  }
+  return { ...next, status: "completed", cursor: next.steps.length };
+};
+
+/** Goes back: the latest step that may hold something is undone first. Compensated when none is left. */
+const goBack = (saga: Saga, from: number, now: number): Saga => {
+  for (let at = from; at >= 0; at--) {
+    const step = saga.steps[at];
+    const definition = stepDefinition(saga, at);
+    const holds = step !== undefined && step.status !== "pending" && step.status !== "skipped" && definition.undo;
+    if (!holds) continue;
+    const undoing = replaceStep(saga, at, { phase: "compensate", attempts: 1, next_at: null, last_sent_at: iso(now) });
+    return { ...undoing, status: "compensating", cursor: at };
+  }
+  return { ...saga, status: "compensated", cursor: saga.steps.length };
+};
+
+/** Turns a saga back with a reason; nothing, once the pivot's intent stands. */
+const turnBack = (saga: Saga, failure: SagaFailure, now: number): Saga => {
+  const marked = currentStep(saga).phase === "wait" ? replaceStep(saga, saga.cursor, { ended_at: iso(now) }) : saga;
+  return goBack({ ...marked, failure, epoch: saga.epoch + 1 }, saga.cursor, now);
+};
+
+/**
+ * What a report makes of a saga. Null when the report is of an attempt that has lost its epoch: it writes nothing. Rules, in
+ * order: ended or another epoch → nothing; beyond all rules → parked; going back → forward to the next undo, or again; `done` → next step; `declined` →
+ * back, or parked where nothing may decline; otherwise the step stays, and says when and how it is tried again.
+ */
+export const advance = (saga: Saga, report: StepReport, now: number, cutEpoch: number): Saga | null => {
+  if (!isLive(saga) || report.epoch !== saga.epoch || report.step !== saga.cursor) return null;
+  const bumped: Saga = { ...saga, epoch: saga.epoch + 1 };
+  const step = currentStep(saga);
+  const definition = stepDefinition(saga, saga.cursor);
+  if (report.park !== undefined) return park(bumped, report.park, now);
+  if (step.phase === "compensate") {
+    if (report.outcome !== "done") return tryAgain(bumped, report, now);
+    const undone = replaceStep(bumped, saga.cursor, { status: "compensated", ended_at: iso(now), next_at: null });
+    return goBack(undone, saga.cursor - 1, now);
+  }
+  const result = report.result === undefined ? step.result : { ...step.result, ...report.result };
+  if (report.outcome === "done") {
+    const shown = saga.shown || step.name === definitionOf(saga).door;
+    const done = { status: "done", result, ended_at: iso(now), next_at: null, error: null } as const;
+    return enter({ ...replaceStep(bumped, saga.cursor, done), shown }, saga.cursor + 1, now, cutEpoch);
+  }
+  if (report.outcome === "declined" && report.declined !== undefined) {
+    if (definition.kind === "retriable") return park(bumped, `${step.name}: ${report.declined.rejection.code}`, now);
+    return decline(bumped, report.declined, definition.undo, now);
+  }
+  if (report.outcome === "pending") {
+    const waiting = { phase: report.nextPhase ?? "wait", result, next_at: dueAt(report, now) } as const;
+    return { ...replaceStep(bumped, saga.cursor, waiting), status: "waiting", shown: true };
+  }
+  return tryAgain(replaceStep(bumped, saga.cursor, { result }), report, now);
+};
+
+const decline = (saga: Saga, declined: NonNullable<StepReport["declined"]>, held: boolean, now: number): Saga => {
+  const { rejection, code, decline_reason } = declined;
+  const failure: SagaFailure = saga.shown ? { cause: "failed", code, decline_reason } : { cause: "refused", rejection };
+  const marked = replaceStep(saga, saga.cursor, {
+    status: "declined",
+    error: rejection,
+    ended_at: iso(now),
+    next_at: null,
+  });
+  // A step that said no is undone too: its no is stored there, and a tombstone keeps a late twin of the call out.
+  return goBack({ ...marked, failure }, held ? saga.cursor : saga.cursor - 1, now);
+};
+
+const dueAt = (report: StepReport, now: number): string | null =>
+  report.retryInMs === undefined ? null : iso(now + report.retryInMs);
+
+/** The step stays: another try after a gap, or, when it has been at it for a day, a person. */
+const tryAgain = (saga: Saga, report: StepReport, now: number): Saga => {
+  const step = currentStep(saga);
+  if (step.started_at !== null && now - Date.parse(step.started_at) > PARK_AFTER_MS && !canGoBack(saga)) {
+    return park(saga, `${step.name}: ${report.outcome} for a day`, now);
+  }
+  const phase = report.nextPhase ?? step.phase;
+  // `unknown` shows where a provider may have acted; a call to an actor of ours is simply made again.
+  const asked = stepDefinition(saga, saga.cursor).unknown === "ask" && phase !== "compensate";
+  return {
+    ...replaceStep(saga, saga.cursor, {
+      phase,
+      status: asked && report.outcome === "unknown" ? "unknown" : step.status,
+      // What never left the house spends no attempt.
+      attempts: report.outcome === "not_sent" ? Math.max(0, step.attempts - 1) : step.attempts,
+      next_at: iso(now + (report.retryInMs ?? retryGapMs(step.attempts))),
+      error: report.error ?? step.error,
+    }),
+    status: phase === "compensate" ? "compensating" : "running",
+  };
+};
+
+const park = (saga: Saga, reason: string, now: number): Saga => ({
+  ...replaceStep(saga, saga.cursor, { status: "parked", ended_at: iso(now), next_at: null }),
+  status: "parked",
+  parked_reason: reason,
+});
+
+/** Parks a saga whose own rules failed it: one saga's bug is nobody else's. */
+export const parkBroken = (saga: Saga, detail: string, now: number): Saga =>
+  park({ ...saga, epoch: saga.epoch + 1 }, `internal: ${detail}`, now);
+
+/**
+ * Takes a live saga up again, by its timer or after a restart: past its deadline it goes back if it still may; otherwise the
+ * call at hand is made again under a new epoch. An intent found without an outcome is unknown: a provider is asked first.
+ * Null when there is nothing to do now.
+ */
+export const takeUp = (saga: Saga, now: number): Saga | null => {
+  if (!isLive(saga)) return null;
+  if (canGoBack(saga) && now >= Date.parse(saga.deadline_at)) {
+    const { shown } = saga;
+    const rejection: Rejection = { code: "conflict", detail: "it was not decided in time" };
+    return turnBack(
+      saga,
+      shown ? { cause: "failed", code: "expired", decline_reason: null } : { cause: "refused", rejection },
+      now,
+    );
+  }
+  const step = currentStep(saga);
+  const due = step.next_at === null || Date.parse(step.next_at) <= now;
+  if (!due || (step.phase === "wait" && step.next_at === null)) return null;
+  const asks = stepDefinition(saga, saga.cursor).unknown === "ask";
+  const planned = step.next_at !== null;
+  let phase = step.phase;
+  if (asks && phase === "wait") phase = "query";
+  if (asks && phase === "forward" && !planned) phase = "query";
+  const sends = phase === "forward" || phase === "compensate";
+  const again = replaceStep(saga, saga.cursor, {
+    phase,
+    // Nobody knows whether the attempt that left no outcome had left the house: it counts as sent.
+    ...(asks && !planned ? { result: { ...step.result, maybe_sent: true } } : {}),
+    next_at: null,
+    attempts: step.attempts + 1,
+    ...(sends ? { last_sent_at: iso(now) } : {}),
+  });
+  return { ...again, epoch: saga.epoch + 1, status: saga.status === "compensating" ? "compensating" : "running" };
+};
+
+/** Takes a saga back on somebody's word; null once the pivot's intent stands, or when it goes back already. */
+export const cancel = (saga: Saga, now: number): Saga | null =>
+  canGoBack(saga) ? turnBack(saga, { cause: "cancelled" }, now) : null;
+
+/** An operator's word on a saga that waits at `step`; null when it does not wait there. */
+export const resolveWait = (
+  saga: Saga,
+  step: string,
+  verdict: "approve" | "decline",
+  note: { by: string; text: string },
+  now: number,
+  cutEpoch: number,
+): Saga | null => {
+  const waiting = saga.steps[saga.cursor];
+  if (saga.status !== "waiting" || waiting?.name !== step || waiting.phase !== "wait") return null;
+  const bumped = replaceStep({ ...saga, epoch: saga.epoch + 1 }, saga.cursor, {
+    result: { ...waiting.result, verdict, by: note.by, note: note.text },
+    status: verdict === "approve" ? "done" : "declined",
+    ended_at: iso(now),
+  });
+  if (verdict === "approve") return enter(bumped, saga.cursor + 1, now, cutEpoch);
+  const failure: SagaFailure = { cause: "failed", code: "risk_declined", decline_reason: null };
+  return goBack({ ...bumped, failure }, saga.cursor - 1, now);
+};

@@ -1,0 +1,50 @@
+import { chargeInput, riskOf } from "../../../schema/charges.ts";
+import { compensatable, define, pivot, retriable, type SagaDefinition } from "./definition.ts";
+
+const DAY_MS = 86_400_000;
+const notInReview = (saga: Parameters<typeof riskOf>[0]): boolean => riskOf(saga)?.outcome !== "review";
+
+/**
+ * A charge from an instrument: the provider's capture is the pivot. Until its intent everything can be given back; after it the
+ * money is posted, however long that takes.
+ */
+export const chargeByInstrument: SagaDefinition = define(
+  {
+    kind: "charge",
+    version: 1,
+    door: "reserve",
+    deadlineMs: 7 * DAY_MS,
+    steps: [
+      compensatable("admit"),
+      compensatable("assess"),
+      compensatable("review", { undo: false, skip: notInReview }),
+      compensatable("reserve"),
+      pivot("capture", { unknown: "ask" }),
+      retriable("post", { posts: true }),
+      retriable("conclude"),
+    ],
+  },
+  ["review"],
+);
+
+/** A charge from the payer's own wallet: the wallet's post is the decision, so an empty wallet is a refusal and no charge. */
+export const chargeByWallet: SagaDefinition = define(
+  {
+    kind: "charge",
+    version: 1,
+    door: "debit",
+    deadlineMs: 7 * DAY_MS,
+    steps: [
+      compensatable("admit"),
+      compensatable("assess"),
+      compensatable("review", { undo: false, skip: notInReview }),
+      pivot("debit", { posts: true }),
+      retriable("post", { posts: true }),
+      retriable("conclude"),
+    ],
+  },
+  ["review"],
+);
+
+export const chargeDefinition = (saga: Parameters<typeof chargeInput>[0]): SagaDefinition =>
+  chargeInput(saga).source.type === "wallet" ? chargeByWallet : chargeByInstrument;

@@ -1,0 +1,44 @@
+import { parseAccount } from "../../../schema/accounts.ts";
+import type { TransferLeg } from "../../../schema/charges.ts";
+import type { Saga } from "../../../schema/sagas.ts";
+import { compensatable, define, pivot, retriable, type SagaDefinition } from "./definition.ts";
+
+/** What a ledger transfer is begun with: legs on physical accounts. */
+export type TransferInput = {
+  transfer: string;
+  legs: TransferLeg[];
+  reason: string | null;
+  metadata: Record<string, string>;
+};
+
+export const transferInput = (saga: Saga): TransferInput => saga.input as unknown as TransferInput;
+
+/** The accounts of a transfer, each once, in the order of their first leg. */
+export const accountsOf = (legs: readonly TransferLeg[]): string[] => [...new Set(legs.map((leg) => leg.account))];
+
+/** True when this account may refuse its legs: one of them lowers a floor account. */
+export const isConstrained = (account: string, legs: readonly TransferLeg[]): boolean => {
+  const rules = parseAccount(account)?.rules;
+  if (rules === undefined) throw new Error(`not an account: ${account}`);
+  return rules.floor !== null && legs.some((leg) => leg.account === account && leg.direction !== rules.normalSide);
+};
+
+/** Every constrained account; the last of them decides. */
+export const constrainedAccounts = (legs: readonly TransferLeg[]): string[] =>
+  accountsOf(legs).filter((account) => isConstrained(account, legs));
+
+/**
+ * A plain transfer by the last-agent protocol: reserve at every constrained account but the last, post at the last one, which is
+ * the decision, then post everywhere else. With none constrained, beginning it decides it.
+ */
+export const ledgerTransfer: SagaDefinition = define({
+  kind: "ledger_transfer",
+  version: 1,
+  door: "post",
+  deadlineMs: 365 * 86_400_000,
+  steps: [
+    compensatable("reserve", { skip: (saga) => constrainedAccounts(transferInput(saga).legs).length < 2 }),
+    pivot("decide", { posts: true, skip: (saga) => constrainedAccounts(transferInput(saga).legs).length === 0 }),
+    retriable("post", { posts: true }),
+  ],
+});

@@ -1,0 +1,230 @@
+import { DEFAULT_CONNECTOR } from "../../schema/connectors.ts";
+import type { Meta } from "../../schema/events.ts";
+import { canonicalJson, SYSTEM } from "../../schema/events.ts";
+import { type Rejection, reject } from "../../schema/rejections.ts";
+import type { AccountRpc } from "../../schema/rpc/account.ts";
+import type { CommandKey } from "../../schema/rpc/actor.ts";
+import type { ChargeAnswer, CreateCharge, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
+import type { GatewayRpc, InstrumentAnswer } from "../../schema/rpc/gateway.ts";
+import { isLive, type Saga } from "../../schema/sagas.ts";
+import { streamOf } from "../../schema/streams.ts";
+import type { Actor } from "../kit/actor.ts";
+import type { ObjectEnv } from "../kit/env.ts";
+import type { SealedFields } from "../kit/sealed-fields.ts";
+import { callActor } from "../kit/stub.ts";
+import {
+  type CommandRow,
+  findCommand,
+  fixAnswer,
+  mismatch,
+  rememberCommand,
+  requireCharge,
+  scopeOf,
+  transferScope,
+} from "./answers.ts";
+import { chargeInputOf, type FeeRates, type SealedCharge } from "./begin-charge.ts";
+import { checkTransfer, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
+import { type BeginSaga, begin } from "./decide.ts";
+import { chargeByInstrument, chargeByWallet } from "./definitions/charge.ts";
+import type { SagaDefinition } from "./definitions/definition.ts";
+import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
+import type { Driver } from "./driver.ts";
+import { accountsNamedBy, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
+import type { ShardState } from "./state.ts";
+import type { Waiters } from "./waiters.ts";
+import { sagaOfCharge } from "./webhooks.ts";
+
+/** How long a call is held for the first word on a saga, whatever patience the caller has. Milliseconds. */
+const DOOR_MS = 30_000;
+
+type Deps = {
+  actor: Actor<ShardState>;
+  driver: Driver;
+  waiters: Waiters;
+  sealed: SealedFields;
+  env: ObjectEnv;
+  shard: number;
+  fees: FeeRates;
+};
+
+type Begun = { kind: "begun"; saga: Saga } | { kind: "known"; row: CommandRow };
+type Problem = { kind: "problem"; rejection: Rejection; request_id: string; replayed: boolean };
+type Settled<R> = { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | null; replayed: boolean } | Problem;
+
+/**
+ * The door of a shard, in the order every command meets it: what was answered before, what can be refused without a trace, then
+ * begin: the idempotency row and the saga's first intent in one commit.
+ */
+export class Intake {
+  readonly #deps: Deps;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  async charge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer> {
+    const { actor, shard, sealed, fees } = this.#deps;
+    const closed = actor.closedDoor;
+    if (closed !== null) return this.#problem(closed, meta);
+    const scope = scopeOf(key.subject, key.command, command.pod, key.key ?? meta.correlation);
+    const known = findCommand(actor.sql, scope);
+    if (known !== null) return this.#chargeAnswer(await this.#replay(known, key.request, waitMs, meta));
+    let instrument: SealedCharge = null;
+    if (command.source.type === "instrument") {
+      const found = await this.#lookup(command.source.token);
+      if (found.known === false) return this.#problem(unknownInstrument, meta);
+      const fingerprint = found.known === true ? found.fingerprint : "unverified";
+      const token = await sealed.seal(command.payer, "saga.began", "instrument", command.source.token);
+      instrument = { token, fingerprint };
+    }
+    const description =
+      command.description === null
+        ? null
+        : await sealed.seal(command.payer, "saga.began", "description", command.description);
+    const now = actor.clock.now();
+    const ids = { charge: actor.ids.next("chg", now, shard), transfer: actor.ids.next("trf", now, shard), shard };
+    const input = chargeInputOf(command, ids, instrument, description, fees);
+    const first = beginning(sagaOfCharge(ids.charge) ?? "", "charge", key.subject, input, meta);
+    const definition = instrument === null ? chargeByWallet : chargeByInstrument;
+    const others = [streamOf.pod(command.pod), streamOf.risk(command.payer)];
+    const begun = await actor.submit((turn) => this.#begin(turn, scope, key.request, definition, first, meta, others));
+    return this.#chargeAnswer(await this.#follow(begun, key.request, waitMs, meta));
+  }
+
+  async transfer(command: CreateTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer> {
+    const { actor, shard } = this.#deps;
+    const closed = actor.closedDoor;
+    if (closed !== null) return this.#problem(closed, meta);
+    const scope = transferScope(command.id);
+    const request = canonicalJson(command);
+    const known = findCommand(actor.sql, scope);
+    if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
+    const checked = checkTransfer(command, shard, actor.clock.now());
+    if (!checked.ok) return this.#problem(checked.rejection, meta);
+    for (const account of mustExist(checked.value.legs)) {
+      const found = await callActor<AccountRpc, unknown>(this.#deps.env.ACCOUNTS, account, (rpc) => rpc.describe());
+      if (found === null) return this.#problem(unknownAccount(account).rejection, meta);
+    }
+    const saga = actor.ids.next("sag", actor.clock.now(), shard);
+    const first = beginning(saga, "ledger_transfer", meta.principal.user, checked.value, meta);
+    const begun = await actor.submit((turn) => this.#begin(turn, scope, request, ledgerTransfer, first, meta, []));
+    return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
+  }
+
+  /** What the provider says of an instrument; it cannot say when it is not there, and then the capture will. */
+  async #lookup(token: string): Promise<InstrumentAnswer> {
+    const gateway = this.#deps.env.GATEWAYS.getByName(DEFAULT_CONNECTOR) as GatewayRpc;
+    return gateway.lookupInstrument(token).catch(() => ({ known: null }));
+  }
+
+  /** One commit: somebody else's row under this scope, or our own with the saga's first entry and the actors it names. */
+  #begin(
+    turn: ShardTurn,
+    scope: string,
+    request: string,
+    definition: SagaDefinition,
+    first: BeginSaga,
+    meta: Meta,
+    others: readonly string[],
+  ): Begun {
+    const row = findCommand(turn.sql, scope);
+    if (row !== null) return { kind: "known", row };
+    rememberCommand(turn, scope, first.id, request, meta.correlation);
+    const saga = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch));
+    nameActors(turn, [...accountsNamedBy(saga).map(streamOf.account), ...others]);
+    return { kind: "begun", saga };
+  }
+
+  async #follow(begun: Begun, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {
+    if (begun.kind === "known") return this.#replay(begun.row, request, waitMs, meta);
+    void this.#deps.driver.drive(begun.saga);
+    return this.#await(begun.saga.id, waitMs, meta, false);
+  }
+
+  /** The first answer again; while it is not fixed, in progress, unless nobody is waiting for it any more: then we are the first. */
+  async #replay(row: CommandRow, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {
+    const differs = mismatch(row, request);
+    if (differs !== null) return { kind: "problem", rejection: differs, request_id: meta.correlation, replayed: false };
+    if (row.status === "problem") {
+      const rejection = JSON.parse(row.answer ?? "null") as Rejection;
+      return { kind: "problem", rejection, request_id: row.request_id, replayed: true };
+    }
+    const saga = this.#saga(row.target);
+    if (row.status === "201") {
+      return { kind: "resource", status: 201, saga, kept: JSON.parse(row.answer ?? "null"), replayed: true };
+    }
+    if (row.status === "202") return { kind: "resource", status: 202, saga, kept: null, replayed: true };
+    // The edge's own second try, after a broken call, carries the same request id: it joins.
+    if (this.#deps.waiters.has(saga.id) && row.request_id !== meta.correlation) {
+      return { kind: "problem", rejection: inProgress, request_id: meta.correlation, replayed: false };
+    }
+    return this.#await(saga.id, waitMs, meta, false);
+  }
+
+  async #await(id: string, waitMs: number, meta: Meta, replayed: boolean): Promise<Settled<unknown>> {
+    const { waiters, actor } = this.#deps;
+    const started = actor.clock.now();
+    const enough = (saga: Saga): boolean =>
+      !isLive(saga) || (saga.status === "waiting" && saga.steps[saga.cursor]?.name === "review");
+    let saga = await waiters.until(id, () => this.#saga(id), enough, waitMs);
+    if (!enough(saga) && !saga.shown) {
+      const left = Math.max(1, DOOR_MS - (actor.clock.now() - started));
+      saga = await waiters.until(
+        id,
+        () => this.#saga(id),
+        (now) => enough(now) || now.shown,
+        left,
+      );
+    }
+    if (saga.failure?.cause === "refused" && !isLive(saga)) {
+      return { kind: "problem", rejection: saga.failure.rejection, request_id: meta.correlation, replayed };
+    }
+    if (saga.status === "completed" || saga.status === "compensated") {
+      return { kind: "resource", status: 201, saga, kept: null, replayed };
+    }
+    if (!saga.shown) return { kind: "problem", rejection: inProgress, request_id: meta.correlation, replayed };
+    await actor.submit((turn) => fixAnswer(turn, id, "202", null));
+    return { kind: "resource", status: 202, saga: this.#saga(id), kept: null, replayed };
+  }
+
+  #saga(id: string): Saga {
+    const saga = loadSaga(this.#deps.actor.sql, id);
+    if (saga === null) throw new Error(`a command's saga ${id} is gone`);
+    return saga;
+  }
+
+  #problem(rejection: Rejection, meta: Meta): Problem {
+    return { kind: "problem", rejection, request_id: meta.correlation, replayed: false };
+  }
+
+  #chargeAnswer(settled: Settled<unknown>): ChargeAnswer {
+    if (settled.kind === "problem") return settled;
+    const kept = settled.kept as ReturnType<typeof requireCharge> | null;
+    const { status, replayed } = settled;
+    return { kind: "resource", status, charge: kept ?? requireCharge(settled.saga), replayed };
+  }
+
+  #transferAnswer(id: string, settled: Settled<unknown>): TransferAnswer {
+    if (settled.kind === "problem") return settled;
+    if (settled.saga.status !== "completed") return { kind: "processing", id, saga: settled.saga.id };
+    const kept = settled.kept as ReturnType<typeof transferRecord> | null;
+    return { kind: "resource", transfer: kept ?? transferRecord(settled.saga), replayed: settled.replayed };
+  }
+}
+
+const inProgress = reject("idempotency_in_progress", "the first answer to this command is not fixed yet", {
+  retry_after: 1,
+}).rejection;
+
+const unknownInstrument = reject("invalid_request", "the request is not valid", {
+  errors: [{ pointer: "/source/token", detail: "the connector does not know this instrument" }],
+}).rejection;
+
+const beginning = (id: string, kind: Saga["kind"], subject: string, input: object, meta: Meta): BeginSaga => ({
+  id,
+  kind,
+  subject,
+  input: input as BeginSaga["input"],
+  principal: meta.principal ?? SYSTEM,
+  correlation: meta.correlation,
+});

@@ -1,0 +1,92 @@
+import type { JsonObject } from "../../schema/events.ts";
+import { evolveSaga, isLive, type Saga, sagaBegan, sagaStepped } from "../../schema/sagas.ts";
+import type { Turn } from "../kit/actor.ts";
+import { postedLegs } from "./calls/accounts.ts";
+import { nextLook } from "./decide.ts";
+import { accountsOf } from "./definitions/ledger-transfer.ts";
+import type { ShardState } from "./state.ts";
+
+export type ShardTurn = Turn<ShardState>;
+
+/** The timer that will not let a live saga be forgotten. */
+export const SAGA_TIMER = "saga";
+/** A saga that is being driven is looked at again this long after it began; a crash is noticed no later. Milliseconds. */
+export const WATCHDOG_MS = 10_000;
+
+export const loadSaga = (sql: SqlStorage, id: string): Saga | null => {
+  const [row] = sql.exec<{ doc: string }>("SELECT doc FROM sagas WHERE id = ?", id).toArray();
+  return row === undefined ? null : (JSON.parse(row.doc) as Saga);
+};
+
+/** Live sagas after `after` in id order, at most `limit`. */
+export const liveSagas = (sql: SqlStorage, after: string, limit: number): string[] =>
+  sql
+    .exec<{ id: string }>("SELECT id FROM sagas WHERE live = 1 AND id > ? ORDER BY id LIMIT ?", after, limit)
+    .toArray()
+    .map((row) => row.id);
+
+const eventMeta = (saga: Saga) => ({ principal: saga.principal, correlation: saga.correlation, causation: saga.id });
+
+/** Writes the first entry of a saga: journal, row and timer in the commit that also holds its first intent. */
+export const journalBegin = (turn: ShardTurn, saga: Saga): Saga => {
+  const data = sagaBegan(saga);
+  const event = turn.append("saga.began", data as unknown as JsonObject, eventMeta(saga));
+  return store(turn, evolveSaga(null, { type: "saga.began", recorded_at: event.recorded_at, data }));
+};
+
+/** Writes what became of a saga. The row is the fold of the entries, so the entry is folded, not the draft stored. */
+export const journalStep = (turn: ShardTurn, before: Saga, after: Saga): Saga => {
+  const data = sagaStepped(before, after);
+  const event = turn.append("saga.stepped", data as unknown as JsonObject, eventMeta(before));
+  return store(turn, evolveSaga(before, { type: "saga.stepped", recorded_at: event.recorded_at, data }));
+};
+
+const store = (turn: ShardTurn, saga: Saga): Saga => {
+  const live = isLive(saga);
+  turn.sql.exec(
+    `INSERT INTO sagas (id, kind, status, live, open_tag, doc) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET status = excluded.status, live = excluded.live, open_tag = excluded.open_tag, doc = excluded.doc`,
+    saga.id,
+    saga.kind,
+    saga.status,
+    live ? 1 : 0,
+    openTag(saga),
+    JSON.stringify(saga),
+  );
+  keepTimer(turn, saga, live);
+  return saga;
+};
+
+/** The tag while a leg that was let out may be unacknowledged: the legs a cut has to ask about. */
+const openTag = (saga: Saga): number | null => {
+  const post = saga.steps.find((step) => step.name === "post");
+  return saga.tag === null || post?.status === "done" || saga.status === "compensated" ? null : saga.tag;
+};
+
+/** One timer a live saga, written only when it has to fire earlier than it would: most steps leave it as it is. */
+const keepTimer = (turn: ShardTurn, saga: Saga, live: boolean): void => {
+  if (!live) {
+    turn.timers.clear(SAGA_TIMER, saga.id);
+    return;
+  }
+  const wanted = nextLook(saga, turn.now, WATCHDOG_MS);
+  const standing = turn.timers.dueAt(SAGA_TIMER, saga.id);
+  if (standing === null || wanted < standing || standing <= turn.now) turn.timers.set(SAGA_TIMER, saga.id, wanted);
+};
+
+/** Legs of transfers tagged at most `epoch` that some account may not have acknowledged. */
+export const openTransfers = (sql: SqlStorage, epoch: number) =>
+  sql
+    .exec<{ doc: string }>("SELECT doc FROM sagas WHERE open_tag IS NOT NULL AND open_tag <= ? ORDER BY id", epoch)
+    .toArray()
+    .map((row) => JSON.parse(row.doc) as Saga);
+
+/** Names actors in the shard's directory, so that verification and cuts find them. */
+export const nameActors = (turn: ShardTurn, streams: readonly string[]): void => {
+  turn.sql.exec(
+    "INSERT OR IGNORE INTO directory (stream) SELECT value FROM json_each(?)",
+    JSON.stringify([...new Set(streams)]),
+  );
+};
+
+export const accountsNamedBy = (saga: Saga): string[] => accountsOf(postedLegs(saga));

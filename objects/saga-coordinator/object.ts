@@ -1,0 +1,225 @@
+import { DurableObject } from "cloudflare:workers";
+import { type ChargeRecord, chargeOf } from "../../schema/charges.ts";
+import type { Meta } from "../../schema/events.ts";
+import { shardOf } from "../../schema/ids.ts";
+import { accept, type Result, reject } from "../../schema/rejections.ts";
+import type { CommandKey } from "../../schema/rpc/actor.ts";
+import type * as rpc from "../../schema/rpc/coordinator.ts";
+import type { Saga } from "../../schema/sagas.ts";
+import { streamOf } from "../../schema/streams.ts";
+import { Actor } from "../kit/actor.ts";
+import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
+import { localKeyService, SealedFields } from "../kit/sealed-fields.ts";
+import type { Timer } from "../kit/timers.ts";
+import { findCommand, fixAnswer, forgetOld, keyOf, mismatch, rememberCommand } from "./answers.ts";
+import { feeRates } from "./begin-charge.ts";
+import { actorCalls } from "./calls/actors.ts";
+import { cutPage, moveEpoch } from "./cut.ts";
+import { cancel, resolveWait } from "./decide.ts";
+import { Driver } from "./driver.ts";
+import { Intake } from "./intake.ts";
+import { liveSagas, loadSaga, SAGA_TIMER } from "./journal.ts";
+import { migrations } from "./migrations.ts";
+import { cutMeta, Reports, VERIFY_TIMER } from "./reports.ts";
+import { fold, type ShardState } from "./state.ts";
+import { Waiters } from "./waiters.ts";
+import { applyWebhook, contradicts, sagaOfCharge, takeIn } from "./webhooks.ts";
+
+const PRUNE_TIMER = "prune";
+const PRUNE_EVERY_MS = 6 * 3_600_000;
+const DIRECTORY_PAGE = 500;
+
+/** One shard of the saga coordinator, named `shard-<n>`: journal, drive, and the doors that begin sagas. */
+export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.CoordinatorRpc {
+  readonly #actor: Actor<ShardState>;
+  readonly #waiters = new Waiters();
+  readonly #driver: Driver;
+  readonly #intake: Intake;
+  readonly #reports: Reports;
+
+  constructor(ctx: DurableObjectState, env: ObjectEnv) {
+    super(ctx, env);
+    const shard = Number(/^shard-(\d+)$/.exec(ctx.id.name ?? "")?.[1] ?? Number.NaN);
+    if (!Number.isInteger(shard)) throw new Error("a coordinator shard is named shard-<n>");
+    const settings = settingsOf(env);
+    this.#actor = new Actor(ctx, {
+      stream: streamOf.saga(shard),
+      fold,
+      migrations,
+      relay: relayPort(env),
+      onTimer: (timer) => this.#onTimer(timer),
+    });
+    const actor = this.#actor;
+    const sealed = new SealedFields(actor.sql, localKeyService(settings.KEK), actor.log.stream);
+    const load = (id: string) => loadSaga(actor.sql, id);
+    const port = actorCalls(env, actor.log.stream, sealed, load, () => actor.clock.now());
+    this.#driver = new Driver(actor, port, this.#waiters, env);
+    const fees = feeRates(settings.CROWDPAY_FEES);
+    this.#intake = new Intake({ actor, driver: this.#driver, waiters: this.#waiters, sealed, env, shard, fees });
+    this.#reports = new Reports(actor, env, shard, {
+      cutShard: (epoch, after) => this.cutShard(epoch, after),
+      directory: (after) => this.directory(after),
+      verifyLog: (after, hash, limit) => this.verifyLog(after, hash, limit),
+    });
+    // Whatever stopped this object, the sagas it left are taken up as it wakes.
+    if (actor.closedDoor === null && liveSagas(actor.sql, "", 1).length > 0) ctx.waitUntil(this.#driver.resume());
+  }
+
+  createCharge(command: rpc.CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<rpc.ChargeAnswer> {
+    return this.#intake.charge(command, key, waitMs, meta);
+  }
+
+  createTransfer(command: rpc.CreateTransfer, waitMs: number, meta: Meta): Promise<rpc.TransferAnswer> {
+    return this.#intake.transfer(command, waitMs, meta);
+  }
+
+  async charge(id: string): Promise<ChargeRecord | null> {
+    const saga = this.#sagaOf(id);
+    return saga === null ? null : chargeOf(saga);
+  }
+
+  async saga(id: string): Promise<Saga | null> {
+    return shardOf("sag", id) === null ? null : loadSaga(this.#actor.sql, id);
+  }
+
+  async cancelCharge(id: string, _meta: Meta): Promise<Result<ChargeRecord>> {
+    const saga = this.#sagaOf(id);
+    if (saga === null || chargeOf(saga) === null) return reject("not_found", "no such charge");
+    const changed = await this.#driver.change(saga.id, (before, turn) => cancel(before, turn.now));
+    if (changed === null) return reject("conflict", "the charge can no longer be cancelled");
+    const ended = await this.#driveToEnd(changed);
+    return this.#record(ended);
+  }
+
+  async reviewCharge(
+    id: string,
+    decision: "approve" | "decline",
+    note: string,
+    meta: Meta,
+  ): Promise<Result<ChargeRecord>> {
+    const saga = this.#sagaOf(id);
+    if (saga === null || chargeOf(saga) === null) return reject("not_found", "no such charge");
+    const by = { by: meta.principal.user, text: note };
+    const changed = await this.#driver.change(saga.id, (before, turn) =>
+      resolveWait(before, "review", decision, by, turn.now, turn.state.cutEpoch),
+    );
+    if (changed === null) return reject("conflict", "the charge does not wait for a review");
+    return this.#record(await this.#driveToEnd(changed));
+  }
+
+  async inbox(item: rpc.InboxItem): Promise<"stored" | "duplicate" | "unroutable"> {
+    const id = sagaOfCharge(item.reference);
+    if (id === null || loadSaga(this.#actor.sql, id) === null) return "unroutable";
+    let fate: "stored" | "duplicate" = "stored";
+    const changed = await this.#driver.change(id, (saga, turn) => {
+      const after = applyWebhook(saga, item, turn.now, turn.state.cutEpoch);
+      if (!takeIn(turn, item, id, after === null ? "kept" : "applied")) {
+        fate = "duplicate";
+        return null;
+      }
+      if (contradicts(saga, item)) {
+        const meta = { principal: saga.principal, correlation: saga.correlation, causation: item.event };
+        turn.append("webhook.unmatched", { saga: id, provider: item.provider, state: item.state }, meta);
+      }
+      return after;
+    });
+    if (changed !== null) this.ctx.waitUntil(this.#driver.drive(changed));
+    return fate;
+  }
+
+  async claimId(key: CommandKey, candidate: string): Promise<Result<{ id: string; claimed_before: boolean }>> {
+    const scope = keyOf(key, "");
+    if (scope === null) return accept({ id: candidate, claimed_before: false });
+    return this.#actor.submit((turn): Result<{ id: string; claimed_before: boolean }> => {
+      const row = findCommand(turn.sql, scope);
+      if (row === null) {
+        rememberCommand(turn, scope, candidate, key.request, "");
+        fixAnswer(turn, candidate, "201", null);
+        this.#keepPruning();
+        return accept({ id: candidate, claimed_before: false });
+      }
+      const differs = mismatch(row, key.request);
+      return differs === null ? accept({ id: row.target, claimed_before: true }) : { ok: false, rejection: differs };
+    });
+  }
+
+  async cutShard(epoch: number, after: string | null): Promise<rpc.ShardCut> {
+    if (after === null) await this.#actor.submit((turn) => moveEpoch(turn, epoch, cutMeta));
+    return cutPage(this.#actor.sql, epoch, after);
+  }
+
+  trialBalance(fresh: boolean): Promise<rpc.TrialBalance> {
+    return this.#reports.trialBalance(fresh);
+  }
+
+  startVerify(streams: string[], waitMs: number): Promise<rpc.VerifyReport> {
+    return this.#reports.startVerify(streams, waitMs);
+  }
+
+  async verifyReport(id: string): Promise<rpc.VerifyReport | null> {
+    return this.#reports.report(id);
+  }
+
+  async directory(after: string | null): Promise<{ streams: string[]; next: string | null }> {
+    const rows = this.#actor.sql
+      .exec<{ stream: string }>(
+        "SELECT stream FROM directory WHERE stream > ? ORDER BY stream LIMIT ?",
+        after ?? "",
+        DIRECTORY_PAGE,
+      )
+      .toArray();
+    const streams = rows.map(({ stream }) => stream);
+    return { streams, next: streams.length === DIRECTORY_PAGE ? (streams.at(-1) ?? null) : null };
+  }
+
+  eventsSince(after: number, limit: number) {
+    return this.#actor.reads.eventsSince(after, limit);
+  }
+  head() {
+    return this.#actor.reads.head();
+  }
+  verifyLog(after: number, prevHash: string, limit: number) {
+    return this.#actor.reads.verifyLog(after, prevHash, limit);
+  }
+  runDueTimers(): Promise<number> {
+    return this.#actor.runDueTimers();
+  }
+  override alarm(): Promise<void> {
+    return this.#actor.alarm();
+  }
+
+  #sagaOf(charge: string): Saga | null {
+    const id = sagaOfCharge(charge);
+    return id === null ? null : loadSaga(this.#actor.sql, id);
+  }
+
+  #record(saga: Saga): Result<ChargeRecord> {
+    const charge = chargeOf(saga);
+    return charge === null ? reject("not_found", "no such charge") : accept(charge);
+  }
+
+  /** Drives a saga on and answers it as it is when it has ended, or waits for somebody else. */
+  async #driveToEnd(saga: Saga): Promise<Saga> {
+    await this.#driver.drive(saga);
+    return loadSaga(this.#actor.sql, saga.id) ?? saga;
+  }
+
+  async #onTimer(timer: Timer): Promise<void> {
+    if (timer.kind === SAGA_TIMER) await this.#driver.look(timer.key);
+    else if (timer.kind === VERIFY_TIMER) await this.#reports.goOn(timer.key);
+    else if (timer.kind === PRUNE_TIMER) this.#prune();
+  }
+
+  #keepPruning(): void {
+    if (this.#actor.timers.dueAt(PRUNE_TIMER, "") === null) {
+      this.#actor.timers.set(PRUNE_TIMER, "", this.#actor.clock.now() + PRUNE_EVERY_MS);
+    }
+  }
+
+  #prune(): void {
+    this.#actor.turn((turn) => {
+      const more = forgetOld(turn);
+      turn.timers.set(PRUNE_TIMER, "", turn.now + (more ? 1_000 : PRUNE_EVERY_MS));
+    });
+  }
+}

@@ -1,0 +1,118 @@
+import { SYSTEM } from "../../schema/events.ts";
+import type { CoordinatorRpc, TrialBalance, VerifyReport } from "../../schema/rpc/coordinator.ts";
+import type { Actor } from "../kit/actor.ts";
+import { isoTime } from "../kit/clock.ts";
+import type { ObjectEnv } from "../kit/env.ts";
+import { takeCut } from "./cut.ts";
+import type { ShardState } from "./state.ts";
+import { allStreams, type VerifyJob, verifySome } from "./verify.ts";
+
+export const VERIFY_TIMER = "verify";
+/** Above this many accounts a trial balance is the newest cut, unless a fresh one is asked for. */
+const FRESH_UP_TO = 500;
+const PROGRESS_EVERY_MS = 30_000;
+
+type Self = Pick<CoordinatorRpc, "cutShard" | "directory" | "verifyLog">;
+
+/** What shard 0 does for the whole house: cuts, one at a time, and verification runs that survive a restart. */
+export class Reports {
+  readonly #actor: Actor<ShardState>;
+  readonly #env: ObjectEnv;
+  readonly #shard: number;
+  readonly #self: Self;
+  #cutting: Promise<TrialBalance> | null = null;
+  readonly #verifying = new Set<string>();
+
+  constructor(actor: Actor<ShardState>, env: ObjectEnv, shard: number, self: Self) {
+    this.#actor = actor;
+    this.#env = env;
+    this.#shard = shard;
+    this.#self = self;
+  }
+
+  /** Callers that meet a cut under way share it: two at once would answer each other's epoch. */
+  async trialBalance(fresh: boolean): Promise<TrialBalance> {
+    const newest = this.#read<TrialBalance>("cut");
+    if (!fresh && newest !== null && Object.keys(newest.cut.accounts).length > FRESH_UP_TO) return newest;
+    this.#cutting ??= this.#cut().finally(() => {
+      this.#cutting = null;
+    });
+    return this.#cutting;
+  }
+
+  async #cut(): Promise<TrialBalance> {
+    // The epoch of an abandoned cut is never used again: some shard may have moved past it already.
+    const epoch = this.#actor.state.cutEpoch;
+    const takenAt = isoTime(this.#actor.clock.now());
+    await this.#self.cutShard(epoch, null);
+    const self = { shard: this.#shard, cutShard: this.#self.cutShard };
+    const balance = await takeCut(this.#env, self, epoch, takenAt);
+    this.#write("cut", "cut", balance);
+    return balance;
+  }
+
+  async startVerify(known: readonly string[], waitMs: number): Promise<VerifyReport> {
+    const self = { shard: this.#shard, directory: this.#self.directory };
+    const left = await allStreams(this.#env, known, self);
+    const id = this.#actor.ids.next("vrf", this.#actor.clock.now());
+    const report: VerifyReport = {
+      id,
+      done: false,
+      ok: true,
+      checked: { actors: 0, events: 0 },
+      failures: [],
+      progress: { done: 0, total: left.length },
+    };
+    this.#keep({ report, left });
+    const ended = this.goOn(id);
+    const stop = new AbortController();
+    const patience = scheduler.wait(waitMs, { signal: stop.signal }).catch(() => undefined);
+    await Promise.race([ended, patience]);
+    stop.abort();
+    return this.report(id) ?? report;
+  }
+
+  report(id: string): VerifyReport | null {
+    return this.#read<VerifyJob>(id)?.report ?? null;
+  }
+
+  /** Goes on with a run where its last kept batch left it. */
+  async goOn(id: string): Promise<void> {
+    if (this.#verifying.has(id)) return;
+    this.#verifying.add(id);
+    try {
+      for (;;) {
+        const job = this.#read<VerifyJob>(id);
+        if (job === null || job.left.length === 0) break;
+        const self = { stream: this.#actor.log.stream, verifyLog: this.#self.verifyLog };
+        this.#keep(await verifySome(this.#env, job, self));
+      }
+    } finally {
+      this.#verifying.delete(id);
+    }
+  }
+
+  #keep(job: VerifyJob): void {
+    this.#actor.turn((turn) => {
+      this.#write(job.report.id, "verify", job);
+      if (job.left.length === 0) turn.timers.clear(VERIFY_TIMER, job.report.id);
+      else turn.timers.set(VERIFY_TIMER, job.report.id, turn.now + PROGRESS_EVERY_MS);
+    });
+  }
+
+  #read<T>(id: string): T | null {
+    const [row] = this.#actor.sql.exec<{ doc: string }>("SELECT doc FROM reports WHERE id = ?", id).toArray();
+    return row === undefined ? null : (JSON.parse(row.doc) as T);
+  }
+
+  #write(id: string, kind: string, doc: unknown): void {
+    this.#actor.sql.exec(
+      "INSERT INTO reports (id, kind, doc) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
+      id,
+      kind,
+      JSON.stringify(doc),
+    );
+  }
+}
+
+export const cutMeta = { principal: SYSTEM, correlation: "cut", causation: null };

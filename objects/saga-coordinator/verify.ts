@@ -1,0 +1,103 @@
+import { CONNECTORS } from "../../schema/connectors.ts";
+import { GENESIS_HASH } from "../../schema/events.ts";
+import { SHARDS } from "../../schema/ids.ts";
+import type { ActorRpc, LogVerdict } from "../../schema/rpc/actor.ts";
+import type { CoordinatorRpc, VerifyReport } from "../../schema/rpc/coordinator.ts";
+import { parseStream, type StreamKind, shardName, streamOf } from "../../schema/streams.ts";
+import type { ObjectEnv } from "../kit/env.ts";
+import { callActor, type Namespace } from "../kit/stub.ts";
+
+/** Actors verified side by side, and events a call. */
+const WIDTH = 8;
+const EVENTS = 1_000;
+
+/** A verification as it is kept between batches: what is left to do is part of it, so a restart goes on. */
+export type VerifyJob = { report: VerifyReport; left: string[] };
+
+const namespaceOf = (env: ObjectEnv, kind: StreamKind): Namespace =>
+  ({ pod: env.PODS, account: env.ACCOUNTS, saga: env.COORDINATORS, risk: env.RISK_PROFILES, psp: env.GATEWAYS })[kind];
+
+/** Every stream there is: the shards' own directories, the house's, and those the caller knows of. */
+export const allStreams = async (
+  env: ObjectEnv,
+  known: readonly string[],
+  self: { shard: number; directory: CoordinatorRpc["directory"] },
+): Promise<string[]> => {
+  const streams = new Set(known.filter((stream) => parseStream(stream) !== null));
+  for (const connector of Object.keys(CONNECTORS)) streams.add(streamOf.psp(connector));
+  for (let shard = 0; shard < SHARDS; shard++) {
+    streams.add(streamOf.saga(shard));
+    let after: string | null = null;
+    do {
+      const from: string | null = after;
+      const page: Awaited<ReturnType<CoordinatorRpc["directory"]>> =
+        shard === self.shard
+          ? await self.directory(from)
+          : await callActor<CoordinatorRpc, Awaited<ReturnType<CoordinatorRpc["directory"]>>>(
+              env.COORDINATORS,
+              shardName(shard),
+              (actor) => actor.directory(from),
+            );
+      for (const stream of page.streams) streams.add(stream);
+      after = page.next;
+    } while (after !== null);
+  }
+  return [...streams].sort();
+};
+
+/** Walks one log from its genesis to its head. */
+const verifyStream = async (ask: (after: number, hash: string) => Promise<LogVerdict>): Promise<LogVerdict> => {
+  let after = 0;
+  let hash = GENESIS_HASH;
+  for (;;) {
+    const verdict = await ask(after, hash);
+    if (verdict.failure !== null || verdict.upto >= verdict.head || verdict.upto === after) return verdict;
+    after = verdict.upto;
+    hash = verdict.hash;
+  }
+};
+
+/** Verifies the next few streams of a job. A log that cannot be read is a failure too, at seq 0. */
+export const verifySome = async (
+  env: ObjectEnv,
+  job: VerifyJob,
+  self: { stream: string; verifyLog: ActorRpc["verifyLog"] },
+): Promise<VerifyJob> => {
+  const batch = job.left.slice(0, WIDTH);
+  const verdicts = await Promise.all(
+    batch.map(async (stream): Promise<LogVerdict> => {
+      const actor = parseStream(stream);
+      if (actor === null) throw new Error(`no such stream ${stream}`);
+      const ask = (after: number, hash: string): Promise<LogVerdict> =>
+        stream === self.stream
+          ? self.verifyLog(after, hash, EVENTS)
+          : callActor<ActorRpc, LogVerdict>(namespaceOf(env, actor.kind), actor.name, (rpc) =>
+              rpc.verifyLog(after, hash, EVENTS),
+            );
+      return verifyStream(ask).catch(() => ({
+        stream,
+        upto: 0,
+        hash: GENESIS_HASH,
+        head: 0,
+        failure: { seq: 0, reason: "the actor did not answer" },
+      }));
+    }),
+  );
+  const { report } = job;
+  const left = job.left.slice(batch.length);
+  const failures = verdicts.flatMap(({ stream, failure }) => (failure === null ? [] : [{ stream, ...failure }]));
+  return {
+    left,
+    report: {
+      ...report,
+      done: left.length === 0,
+      ok: report.ok && failures.length === 0,
+      checked: {
+        actors: report.checked.actors + verdicts.length,
+        events: report.checked.events + verdicts.reduce((sum, { upto }) => sum + upto, 0),
+      },
+      failures: [...report.failures, ...failures].slice(0, 1_000),
+      progress: { ...report.progress, done: report.progress.done + batch.length },
+    },
+  };
+};
