@@ -56,15 +56,20 @@ async function migrate(miniflare: Miniflare, { product: { config } }: LocalWorke
   }
 }
 
-/** The runtime has no cron of its own: what falls due is triggered by hand. */
+/**
+ * The runtime has no cron of its own: what falls due is triggered by hand, and once at the start, so that what a stopped server
+ * left under way is taken up at once.
+ */
 function runCrons(miniflare: Miniflare, { product: { config } }: LocalWorkers): void {
-  everyMinute(config.crons, async (cron, scheduledTime) => {
+  const run = async (cron: string, scheduledTime: Date) => {
     try {
       await (await miniflare.getWorker(config.name)).scheduled({ cron, scheduledTime });
     } catch (error) {
       process.stderr.write(`cron ${cron}: ${(error as Error).message}\n`);
     }
-  });
+  };
+  for (const cron of config.crons) void run(cron, new Date());
+  everyMinute(config.crons, run);
 }
 
 async function isHealthy(url: string): Promise<boolean> {

@@ -7,7 +7,7 @@ import type { Answered, CommandKey, LogHead, LogVerdict } from "../../schema/rpc
 import type {
   CreatePod,
   PermitAnswer,
-  PermitOp,
+  PermitCall,
   PodAnswer,
   PodCommand,
   PodReply,
@@ -81,12 +81,12 @@ export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
       : { ok: true, value: { replayed, value: reply } };
   }
 
-  async permits(ops: PermitOp[], meta: Meta): Promise<PermitAnswer[]> {
-    if (ops.length > MAX_PERMIT_OPS) throw new RangeError(`a call carries at most ${MAX_PERMIT_OPS} operations`);
-    return Promise.all(ops.map((op) => this.#permit(op, meta)));
+  async permits(calls: PermitCall[]): Promise<PermitAnswer[]> {
+    if (calls.length > MAX_PERMIT_OPS) throw new RangeError(`a call carries at most ${MAX_PERMIT_OPS} operations`);
+    return Promise.all(calls.map((call) => this.#permit(call)));
   }
 
-  async #permit(op: PermitOp, meta: Meta): Promise<PermitAnswer> {
+  async #permit({ op, meta }: PermitCall): Promise<PermitAnswer> {
     const closed = this.#actor.closedDoor;
     if (closed !== null) return { ok: false, rejection: closed };
     try {

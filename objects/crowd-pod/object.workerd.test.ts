@@ -91,7 +91,7 @@ const conclude = (saga: string, outcome: "succeeded" | "failed" | "cancelled" = 
   failure: outcome === "failed" ? "payment_declined" : null,
 });
 const permit = async (pod: string, ...ops: PermitOp[]): Promise<PermitAnswer[]> =>
-  (await podOf(pod).permits(ops, metaOf("olga", "sag_of_tests"))) as PermitAnswer[];
+  (await podOf(pod).permits(ops.map((op) => ({ op, meta: metaOf("olga", "sag_of_tests") })))) as PermitAnswer[];
 
 describe("creating a pod", () => {
   test("makes it once: the same command gets the first answer byte for byte, however the pod has changed", async () => {

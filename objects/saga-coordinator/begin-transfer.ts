@@ -79,7 +79,7 @@ const firstUnbalanced = (legs: readonly TransferLeg[]) => {
   return null;
 };
 
-type Acks = Record<string, { balance: string; recorded_at: string }>;
+type Acks = Record<string, { account: string; balance: string; recorded_at: string }>;
 
 /** A completed transfer as it is answered: the logical accounts that were named, and each one's balance after its posting. */
 export const transferRecord = (saga: Saga): TransferRecord => {
@@ -91,7 +91,7 @@ export const transferRecord = (saga: Saga): TransferRecord => {
     id: input.transfer,
     status: "posted",
     legs: input.legs.map(({ account, direction, amount }) => ({ account: logical(account), direction, amount })),
-    balances: Object.entries(acks).map(([account, { balance }]) => ({
+    balances: Object.values(acks).map(({ account, balance }) => ({
       account,
       balance: { amount: balance, currency: parseAccount(account)?.currency ?? "" },
     })),

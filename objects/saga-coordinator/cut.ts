@@ -6,7 +6,7 @@ import type { CoordinatorRpc, ShardCut, TrialBalance } from "../../schema/rpc/co
 import { shardName } from "../../schema/streams.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { callActor } from "../kit/stub.ts";
-import { postedLegs, transferOf } from "./calls/accounts.ts";
+import { postingsOf, transferOf } from "./calls/accounts.ts";
 import { openTransfers, type ShardTurn } from "./journal.ts";
 
 type CutTransfer = ShardCut["transfers"][number];
@@ -22,7 +22,10 @@ const WIDTH = 16;
 export const moveEpoch = (turn: ShardTurn, epoch: number, meta: Parameters<ShardTurn["append"]>[2]): void => {
   if (turn.state.cutEpoch > epoch) return;
   turn.append("cut.moved", { epoch: String(epoch + 1) }, meta);
-  const open = openTransfers(turn.sql, epoch).map((saga) => ({ id: transferOf(saga).id, legs: postedLegs(saga) }));
+  const open = openTransfers(turn.sql, epoch).map((saga) => ({
+    id: transferOf(saga).id,
+    legs: postingsOf(saga, epoch).map(({ leg, transfer }) => ({ ...leg, transfer })),
+  }));
   turn.sql.exec("DELETE FROM cut_transfers WHERE epoch < ?", epoch);
   for (let from = 0; from < open.length; from += PAGE) {
     turn.sql.exec(
@@ -86,11 +89,12 @@ export const balanceOf = (
     sum.debits += toMinor({ amount: answer.debits, currency });
     sum.credits += toMinor({ amount: answer.credits, currency });
   }
-  for (const { id, legs } of transfers) {
-    const isApplied = (account: string): boolean => applied.get(account)?.has(id) === true;
-    if (!legs.some((leg) => isApplied(leg.account))) continue;
+  for (const { legs } of transfers) {
+    const isApplied = (leg: CutTransfer["legs"][number]): boolean =>
+      applied.get(leg.account)?.has(leg.transfer) === true;
+    if (!legs.some(isApplied)) continue;
     for (const leg of legs) {
-      if (isApplied(leg.account)) continue;
+      if (isApplied(leg)) continue;
       const minor = toMinor(leg.amount);
       of(leg.amount.currency).transit += leg.direction === "debit" ? minor : -minor;
     }
@@ -147,18 +151,18 @@ const askAccounts = async (
   transfers: readonly CutTransfer[],
   epoch: number,
 ): Promise<CutAnswer[]> => {
-  const listed = new Map<string, string[]>();
-  for (const { id, legs } of transfers) {
-    for (const account of new Set(legs.map((leg) => leg.account))) {
-      listed.set(account, [...(listed.get(account) ?? []), id]);
-    }
+  const listed = new Map<string, Set<string>>();
+  for (const { account, transfer } of transfers.flatMap(({ legs }) => legs)) {
+    listed.set(account, (listed.get(account) ?? new Set()).add(transfer));
   }
   const answers: CutAnswer[] = [];
   for (let from = 0; from < accounts.length; from += WIDTH) {
     const asked = accounts
       .slice(from, from + WIDTH)
       .map((account) =>
-        callActor<AccountRpc, CutAnswer>(env.ACCOUNTS, account, (actor) => actor.cut(epoch, listed.get(account) ?? [])),
+        callActor<AccountRpc, CutAnswer>(env.ACCOUNTS, account, (actor) =>
+          actor.cut(epoch, [...(listed.get(account) ?? [])]),
+        ),
       );
     answers.push(...(await Promise.all(asked)));
   }

@@ -25,6 +25,8 @@ export type StepReport = {
   /** How long to wait before that, milliseconds; a growing gap when left out. */
   retryInMs?: number;
   error?: Rejection;
+  /** Legs that an account refused for good, by index, and the suspense stripe each goes to instead. */
+  redirects?: Readonly<Record<string, string>>;
   /** Set when no rule covers what happened: the saga stops here for a person, whatever it holds stays held. */
   park?: string;
 };
@@ -140,13 +142,16 @@ export const advance = (saga: Saga, report: StepReport, now: number, cutEpoch: n
   const bumped: Saga = { ...saga, epoch: saga.epoch + 1 };
   const step = currentStep(saga);
   const definition = stepDefinition(saga, saga.cursor);
-  if (report.park !== undefined) return park(bumped, report.park, now);
+  if (report.park !== undefined) {
+    const told = { result: resultOf(step, report, cutEpoch) };
+    return park(replaceStep(bumped, saga.cursor, told), report.park, now);
+  }
   if (step.phase === "compensate") {
     if (report.outcome !== "done") return tryAgain(bumped, report, now);
     const undone = replaceStep(bumped, saga.cursor, { status: "compensated", ended_at: iso(now), next_at: null });
     return goBack(undone, saga.cursor - 1, now);
   }
-  const result = report.result === undefined ? step.result : { ...step.result, ...report.result };
+  const result = resultOf(step, report, cutEpoch);
   if (report.outcome === "done") {
     const shown = saga.shown || step.name === definitionOf(saga).door;
     const done = { status: "done", result, ended_at: iso(now), next_at: null, error: null } as const;
@@ -161,6 +166,16 @@ export const advance = (saga: Saga, report: StepReport, now: number, cutEpoch: n
     return { ...replaceStep(bumped, saga.cursor, waiting), status: "waiting", shown: true };
   }
   return tryAgain(replaceStep(bumped, saga.cursor, { result }), report, now);
+};
+
+/** What the step knows after a report. A redirected leg is let out by this commit, so it carries this commit's cut epoch. */
+const resultOf = (step: SagaStep, report: StepReport, cutEpoch: number): JsonObject | null => {
+  if (report.result === undefined && report.redirects === undefined) return step.result;
+  const merged: JsonObject = { ...step.result, ...report.result };
+  if (report.redirects === undefined) return merged;
+  const before = (merged.redirects ?? {}) as JsonObject;
+  const added = Object.entries(report.redirects).map(([index, account]) => [index, { account, tag: String(cutEpoch) }]);
+  return { ...merged, redirects: { ...before, ...Object.fromEntries(added) } };
 };
 
 const decline = (saga: Saga, declined: NonNullable<StepReport["declined"]>, held: boolean, now: number): Saga => {

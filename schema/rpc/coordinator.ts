@@ -1,4 +1,4 @@
-import type { ChargeRecord } from "../charges.ts";
+import type { ChargeRecord, TransferLeg } from "../charges.ts";
 import type { Meta } from "../events.ts";
 import type { MoneyJson } from "../money.ts";
 import type { Rejection, Result } from "../rejections.ts";
@@ -71,10 +71,8 @@ export type TrialBalance = {
 
 /** A shard's word in a cut: its transfers tagged at most `epoch` that some account has not acknowledged, and accounts it named. */
 export type ShardCut = {
-  transfers: {
-    id: string;
-    legs: { index: string; account: string; direction: "debit" | "credit"; amount: MoneyJson }[];
-  }[];
+  /** `transfer` of a leg is the id it is posted under at its account. */
+  transfers: { id: string; legs: (TransferLeg & { transfer: string })[] }[];
   accounts: string[];
   next: string | null;
 };

@@ -69,6 +69,8 @@ export type PermitOp =
       failure: string | null;
     };
 
+export type PermitCall = { op: PermitOp; meta: Meta };
+
 export type PermitAnswer =
   | { ok: true; seq: number /** `admit` only: when the payer joined. */; member_since: string | null }
   | { ok: false; rejection: Rejection };
@@ -78,5 +80,6 @@ export type PodRpc = ActorRpc & {
   /** The pod and the viewer's role; null when there is no such pod or the viewer may not know of it. */
   see(viewer: Viewer): Promise<PodSeen | null>;
   command(command: PodCommand, key: CommandKey, viewer: Viewer, meta: Meta): Promise<PodAnswer>;
-  permits(ops: PermitOp[], meta: Meta): Promise<PermitAnswer[]>;
+  /** One answer per call, in order; each says on whose behalf. At most 256. */
+  permits(calls: PermitCall[]): Promise<PermitAnswer[]>;
 };

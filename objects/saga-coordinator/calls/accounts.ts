@@ -1,12 +1,12 @@
 import { accountNames, resolveStripe } from "../../../schema/accounts.ts";
 import { chargeInput, type TransferLeg } from "../../../schema/charges.ts";
-import { bodyHash, type JsonObject } from "../../../schema/events.ts";
+import { bodyHash } from "../../../schema/events.ts";
 import { shardOf } from "../../../schema/ids.ts";
 import type { Rejection } from "../../../schema/rejections.ts";
 import type { AccountAnswer, AccountOp } from "../../../schema/rpc/account.ts";
 import type { Saga } from "../../../schema/sagas.ts";
 import { currentStep, type StepReport } from "../decide.ts";
-import { accountsOf, transferInput } from "../definitions/ledger-transfer.ts";
+import { transferInput } from "../definitions/ledger-transfer.ts";
 import type { CallPort } from "./port.ts";
 
 type Move = Omit<StepReport, "step" | "epoch">;
@@ -29,28 +29,46 @@ export const transferOf = (saga: Saga): SagaTransfer => {
   return { id: input.transfer, legs: input.legs, charge: null, pod: null, reason: input.reason };
 };
 
-/** Legs of a saga's transfer that went to suspense instead of the account that refused them: account → suspense stripe. */
-export const redirectsOf = (saga: Saga): Readonly<Record<string, string>> => {
+/** A leg that went to suspense instead of the account that refused it: where, and the cut epoch of that decision. */
+type Redirect = { account: string; tag: string };
+
+const redirectsOf = (saga: Saga): Readonly<Record<string, Redirect>> => {
   const post = saga.steps.find((step) => step.name === "post");
-  return (post?.result?.redirects as Record<string, string> | undefined) ?? {};
+  return (post?.result?.redirects as Record<string, Redirect> | undefined) ?? {};
 };
 
-/** The legs as they are posted: redirected ones on their suspense stripe. */
-export const postedLegs = (saga: Saga): TransferLeg[] => {
+/**
+ * A leg as it is posted. A redirected one goes to suspense under an id of its own, derived from transfer and leg: the transfer may
+ * have a leg at that stripe already, and once means once a leg.
+ */
+export type Posting = { leg: TransferLeg; transfer: string; tag: number | null };
+
+/** The postings of a saga's transfer, as of a cut epoch: a leg redirected later still counts where it was meant to go. */
+export const postingsOf = (saga: Saga, epoch = Number.POSITIVE_INFINITY): Posting[] => {
+  const { id, legs } = transferOf(saga);
   const redirects = redirectsOf(saga);
-  return transferOf(saga).legs.map((leg) => ({ ...leg, account: redirects[leg.account] ?? leg.account }));
+  return legs.map((leg) => {
+    const redirect = redirects[leg.index];
+    if (redirect === undefined || Number(redirect.tag) > epoch) return { leg, transfer: id, tag: saga.tag };
+    return { leg: { ...leg, account: redirect.account }, transfer: `${id}.${leg.index}`, tag: Number(redirect.tag) };
+  });
 };
 
-const operation = (saga: Saga, op: AccountOp["op"], account: string, legs: readonly TransferLeg[]): AccountOp => {
+/** The legs where they are posted. */
+export const postedLegs = (saga: Saga): TransferLeg[] => postingsOf(saga).map(({ leg }) => leg);
+
+type Words = { transfer: string; legs: readonly TransferLeg[]; tag: number | null };
+
+const operation = (saga: Saga, op: AccountOp["op"], account: string, words: Words): AccountOp => {
   const transfer = transferOf(saga);
   return {
     op,
-    transfer: transfer.id,
+    transfer: words.transfer,
     saga: saga.id,
     body_hash: bodyHash({ id: transfer.id, legs: transfer.legs }),
-    legs: legs.filter((leg) => leg.account === account),
+    legs: [...words.legs],
     open: saga.kind === "charge" || !account.startsWith("pod:"),
-    tag: op === "post" ? saga.tag : null,
+    tag: op === "post" ? words.tag : null,
     charge: transfer.charge,
     pod: transfer.pod,
     reason: op === "void" ? reasonOf(saga) : transfer.reason,
@@ -65,34 +83,49 @@ const reasonOf = (saga: Saga): string | null => {
   return saga.failure.cause === "failed" ? saga.failure.code : saga.failure.rejection.code;
 };
 
-type Called = { account: string; answer: AccountAnswer | null };
+/** One call at one account: every leg of one transfer id there. */
+type Target = { account: string; words: Words };
+type Called = Target & { answer: AccountAnswer | null };
+
+const ofTransfer = (saga: Saga, account: string): Target => {
+  const { id, legs } = transferOf(saga);
+  return { account, words: { transfer: id, legs: legs.filter((leg) => leg.account === account), tag: saga.tag } };
+};
+
+/** The calls that post a saga's transfer: one for each account, and one for each redirected leg. */
+const postTargets = (saga: Saga): Target[] => {
+  const targets = new Map<string, Target & { words: { legs: TransferLeg[] } }>();
+  for (const { leg, transfer, tag } of postingsOf(saga)) {
+    const key = `${transfer}@${leg.account}`;
+    const target = targets.get(key) ?? { account: leg.account, words: { transfer, legs: [], tag } };
+    target.words.legs.push(leg);
+    targets.set(key, target);
+  }
+  return [...targets.values()];
+};
 
 /** Calls every account in parallel; null where the call may not have arrived. */
 const callAll = async (
   saga: Saga,
   op: AccountOp["op"],
-  accounts: readonly string[],
+  targets: readonly Target[],
   port: CallPort,
-): Promise<Called[]> => {
-  const legs = op === "post" ? postedLegs(saga) : transferOf(saga).legs;
-  return Promise.all(
-    accounts.map(async (account) => ({
-      account,
-      answer: await port.account(account, operation(saga, op, account, legs)).catch(() => null),
+): Promise<Called[]> =>
+  Promise.all(
+    targets.map(async (target) => ({
+      ...target,
+      answer: await port.account(target.account, operation(saga, op, target.account, target.words)).catch(() => null),
     })),
   );
-};
 
-/** Codes that say "not now": the door was shut, nothing was decided, and the same call is made again. */
-const NOT_NOW: ReadonlySet<string> = new Set(["overloaded", "internal", "upstream_unavailable"]);
+type FinalNo = Extract<AccountAnswer, { ok: false }>;
 
-const isRefusal = (answer: AccountAnswer | null): answer is Extract<AccountAnswer, { ok: false }> =>
-  answer !== null && !answer.ok && !NOT_NOW.has(answer.rejection.code);
+/** A no that is not final said nothing of the transfer: the door was shut, and the same call is made again. */
+const finalNo = (answer: AccountAnswer | null): FinalNo | null =>
+  answer !== null && !answer.ok && answer.final ? answer : null;
 
-const refusalOf = (called: readonly Called[]): Rejection | null => {
-  for (const { answer } of called) if (isRefusal(answer)) return answer.rejection;
-  return null;
-};
+const refusalOf = (called: readonly Called[]): Rejection | null =>
+  called.map(({ answer }) => finalNo(answer)).find((no) => no !== null)?.rejection ?? null;
 
 const unanswered = (called: readonly Called[]): boolean => called.some(({ answer }) => answer === null || !answer.ok);
 
@@ -105,7 +138,8 @@ const declinedWith = (rejection: Rejection): Move => ({
 
 /** Reserves the legs at each account: yes or no at once, nobody waits. */
 export const reserveAt = async (saga: Saga, accounts: readonly string[], port: CallPort): Promise<Move> => {
-  const called = await callAll(saga, "reserve", accounts, port);
+  const targets = accounts.map((account) => ofTransfer(saga, account));
+  const called = await callAll(saga, "reserve", targets, port);
   const refusal = refusalOf(called);
   if (refusal !== null) return declinedWith(refusal);
   return unanswered(called) ? again : { outcome: "done" };
@@ -113,52 +147,61 @@ export const reserveAt = async (saga: Saga, accounts: readonly string[], port: C
 
 /** Posts at the account that decides. Its no is stored there, and final. */
 export const decideAt = async (saga: Saga, account: string, port: CallPort): Promise<Move> => {
-  const called = await callAll(saga, "post", [account], port);
+  const called = await callAll(saga, "post", [ofTransfer(saga, account)], port);
   const refusal = refusalOf(called);
   if (refusal !== null) return declinedWith(refusal);
-  return unanswered(called) ? again : { outcome: "done", result: acknowledged(called) };
+  return unanswered(called) ? again : { outcome: "done", result: { acks: acknowledged(called) } };
 };
 
 /** Voids at each account, the ones that said no included: a late reserve finds a tombstone. */
 export const voidAt = async (saga: Saga, accounts: readonly string[], port: CallPort): Promise<Move> => {
-  const called = await callAll(saga, "void", accounts, port);
-  const posted = called.some(({ answer }) => answer?.ok === true && answer.state === "posted");
-  if (posted) throw new Error("an account posted what is being voided");
+  const targets = accounts.map((account) => ofTransfer(saga, account));
+  const called = await callAll(saga, "void", targets, port);
+  const posted = called.find(({ answer }) => answer?.ok === true && answer.state === "posted");
+  if (posted !== undefined) return { outcome: "unknown", park: `${posted.account} posted what is being voided` };
   return unanswered(called) ? again : { outcome: "done" };
 };
 
-const acknowledged = (called: readonly Called[]): JsonObject => ({
-  acks: Object.fromEntries(
-    called.flatMap(({ account, answer }) =>
-      answer?.ok === true ? [[account, { balance: answer.balance, recorded_at: answer.recorded_at }]] : [],
-    ),
-  ),
-});
+/** Acknowledgements by call, as the journal keeps them. */
+type Acks = Record<string, { account: string; balance: string; recorded_at: string }>;
+
+const ackKey = ({ account, words }: Target): string => `${words.transfer}@${account}`;
+
+const acknowledged = (called: readonly Called[]): Acks =>
+  Object.fromEntries(
+    called.flatMap((target) => {
+      const { account, answer } = target;
+      if (answer?.ok !== true) return [];
+      return [[ackKey(target), { account, balance: answer.balance, recorded_at: answer.recorded_at }]];
+    }),
+  );
+
+const REDIRECTED: ReadonlySet<string> = new Set(["account_closed", "not_found"]);
 
 /**
  * Posts at every account that has not acknowledged yet, again until each has. A closed or never opened account answers with a
- * stored refusal: its legs go to suspense, journalled first.
+ * stored refusal: its legs go to suspense, journalled first. Any other refusal here is beyond the rules.
  */
 export const postEverywhere = async (saga: Saga, except: string | null, port: CallPort): Promise<Move> => {
-  const before = currentStep(saga).result ?? {};
-  const acks = (before.acks ?? {}) as JsonObject;
-  const accounts = accountsOf(postedLegs(saga)).filter((account) => account !== except && acks[account] === undefined);
-  const called = await callAll(saga, "post", accounts, port);
-  const gained = { ...acks, ...(acknowledged(called).acks as JsonObject) };
-  const refused = called.filter(({ answer }) => isRefusal(answer));
-  if (refused.length > 0) {
-    const shard = shardOf("sag", saga.id) ?? 0;
-    const redirects = Object.fromEntries(
-      refused.map(({ account }) => [
-        account,
-        resolveStripe(accountNames.suspense(account.split("#")[0]?.slice(-3) ?? ""), shard),
-      ]),
-    );
-    return {
-      outcome: "unknown",
-      retryInMs: 0,
-      result: { acks: gained, redirects: { ...redirectsOf(saga), ...redirects } },
-    };
+  const acks = (currentStep(saga).result?.acks ?? {}) as Acks;
+  const targets = postTargets(saga).filter((target) => target.account !== except && acks[ackKey(target)] === undefined);
+  const called = await callAll(saga, "post", targets, port);
+  const result = { acks: { ...acks, ...acknowledged(called) } };
+  const refused = called.filter(({ answer }) => finalNo(answer) !== null);
+  const beyond = refused.find(({ answer }) => !REDIRECTED.has(finalNo(answer)?.rejection.code ?? ""));
+  if (beyond !== undefined) {
+    return { outcome: "unknown", result, park: `${beyond.account}: ${finalNo(beyond.answer)?.rejection.code}` };
   }
-  return unanswered(called) ? { ...again, result: { acks: gained } } : { outcome: "done", result: { acks: gained } };
+  if (refused.length > 0) return { outcome: "unknown", result, retryInMs: 0, redirects: toSuspense(saga, refused) };
+  return unanswered(called) ? { ...again, result } : { outcome: "done", result };
+};
+
+const toSuspense = (saga: Saga, refused: readonly Called[]): Record<string, string> => {
+  const shard = shardOf("sag", saga.id);
+  if (shard === null) throw new Error(`${saga.id} names no shard`);
+  return Object.fromEntries(
+    refused.flatMap(({ words }) =>
+      words.legs.map((leg) => [leg.index, resolveStripe(accountNames.suspense(leg.amount.currency), shard)]),
+    ),
+  );
 };

@@ -1,8 +1,7 @@
 import { chargeInput } from "../../../schema/charges.ts";
-import { type Meta, SYSTEM } from "../../../schema/events.ts";
 import type { AccountAnswer, AccountOp, AccountRpc } from "../../../schema/rpc/account.ts";
 import type { GatewayRpc } from "../../../schema/rpc/gateway.ts";
-import type { PermitAnswer, PermitOp, PodRpc } from "../../../schema/rpc/pod.ts";
+import type { PermitAnswer, PermitCall, PodRpc } from "../../../schema/rpc/pod.ts";
 import type { RiskAnswer, RiskOp, RiskRpc } from "../../../schema/rpc/risk.ts";
 import type { Saga } from "../../../schema/sagas.ts";
 import type { ObjectEnv } from "../../kit/env.ts";
@@ -16,14 +15,12 @@ const macrotask = () => scheduler.wait(0);
 /** The calls of a shard, made to the real actors: in lanes to pods, profiles and accounts, one by one to a provider's gateway. */
 export const actorCalls = (
   env: ObjectEnv,
-  stream: string,
   sealed: SealedFields,
   saga: (id: string) => Saga | null,
   now: () => number,
 ): CallPort => {
-  const meta: Meta = { principal: SYSTEM, correlation: stream, causation: null };
-  const pods = new Lanes<PermitOp, PermitAnswer>(
-    (pod, ops) => callActor<PodRpc, PermitAnswer[]>(env.PODS, pod, (actor) => actor.permits(ops, meta)),
+  const pods = new Lanes<PermitCall, PermitAnswer>(
+    (pod, ops) => callActor<PodRpc, PermitAnswer[]>(env.PODS, pod, (actor) => actor.permits(ops)),
     macrotask,
   );
   const profiles = new Lanes<RiskOp, RiskAnswer>(
@@ -35,7 +32,7 @@ export const actorCalls = (
     macrotask,
   );
   return {
-    pod: (pod, op) => pods.submit(pod, op),
+    pod: (pod, call) => pods.submit(pod, call),
     risk: (user, op) => profiles.submit(user, op),
     account: (account, op) => accounts.submit(account, op),
     // Not retried here: whether a call to a provider may be repeated is the journal's to say.

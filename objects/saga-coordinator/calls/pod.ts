@@ -14,7 +14,10 @@ const refusedBy = (rejection: Rejection): Move =>
     : { outcome: "declined", declined: { rejection, code: "upstream_unavailable", decline_reason: rejection.code } };
 
 const callPod = async (saga: Saga, op: PermitOp, port: CallPort): Promise<PermitAnswer> =>
-  port.pod(chargeInput(saga).pod, op);
+  port.pod(chargeInput(saga).pod, {
+    op,
+    meta: { principal: saga.principal, correlation: saga.correlation, causation: saga.id },
+  });
 
 /** Asks the pod for a permit: active, a member who may charge, a currency it keeps. */
 export const admit = async (saga: Saga, port: CallPort): Promise<Move> => {

@@ -1,6 +1,6 @@
 import type { AccountAnswer, AccountOp } from "../../../schema/rpc/account.ts";
 import type { GatewayAnswer, GatewayCall } from "../../../schema/rpc/gateway.ts";
-import type { PermitAnswer, PermitOp } from "../../../schema/rpc/pod.ts";
+import type { PermitAnswer, PermitCall } from "../../../schema/rpc/pod.ts";
 import type { RiskAnswer, RiskOp } from "../../../schema/rpc/risk.ts";
 
 /**
@@ -8,7 +8,7 @@ import type { RiskAnswer, RiskOp } from "../../../schema/rpc/risk.ts";
  * have arrived, and is made again with the same words.
  */
 export type CallPort = {
-  pod(pod: string, op: PermitOp): Promise<PermitAnswer>;
+  pod(pod: string, call: PermitCall): Promise<PermitAnswer>;
   risk(user: string, op: RiskOp): Promise<RiskAnswer>;
   account(account: string, op: AccountOp): Promise<AccountAnswer>;
   provider(connector: string, call: GatewayCall): Promise<GatewayAnswer>;
