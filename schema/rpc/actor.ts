@@ -8,7 +8,7 @@ export type ActorRpc = {
   head(): Promise<LogHead>;
   /** Recomputes the chain over (after, after + limit]; the caller carries `hash` on. */
   verifyLog(after: number, prevHash: string, limit: number): Promise<LogVerdict>;
-  /** Runs every timer that is due now; answers how many ran. Only the test clock calls it. */
+  /** Runs every timer that is due now; answers how many ran. The cron sweep and the test clock call it. */
   runDueTimers(): Promise<number>;
 };
 

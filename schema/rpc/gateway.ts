@@ -30,7 +30,7 @@ export type GatewayAnswer =
   | { outcome: "not_found" }
   /** A void by our reference held: the reference can never be captured any more. */
   | { outcome: "voided" }
-  /** Known not to have left the house: breaker open, bulkhead full, connection refused. */
+  /** Known not to have left the house, or refused before it was looked at: breaker open, bulkhead full, 429, 401. */
   | { outcome: "not_sent"; retry_after_ms: number; detail: string }
   /** May have arrived. */
   | { outcome: "unknown"; detail: string };
@@ -55,4 +55,6 @@ export type GatewayRecord = {
   breakers: { operation: string; state: BreakerState; failures: number; opened_at: string | null }[];
   in_flight: number;
   quarantined: number;
+  /** Entries that had to make room for newer ones. */
+  quarantine_dropped: number;
 };
