@@ -74,6 +74,7 @@ const median = (loads: readonly Load[]): Load => {
   return middle;
 };
 
+const server = await startServer();
 const dev = await startDev(server.stateDir, server.sandboxUrl);
 try {
   const bearer = await token(server.stateDir, "bench");
