@@ -13,7 +13,8 @@ export const streamOf = {
 export const parseStream = (stream: string): { kind: StreamKind; name: string } | null => {
   const slash = stream.indexOf("/");
   const kind = stream.slice(0, slash);
-  if (slash < 1 || !["pod", "account", "saga", "risk", "psp"].includes(kind)) return null;
+  if (slash < 1 || slash === stream.length - 1 || !["pod", "account", "saga", "risk", "psp"].includes(kind))
+    return null;
   return { kind: kind as StreamKind, name: stream.slice(slash + 1) };
 };
 

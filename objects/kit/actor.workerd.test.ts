@@ -115,6 +115,14 @@ describe("a group commit", () => {
       );
       actor.turn((turn) => turn.timers.set("late", "", turn.now + 2 * HOUR));
       expect(await ctx.storage.getAlarm()).toBeGreaterThan(Date.now() + HOUR);
+      const standing = await ctx.storage.getAlarm();
+      await failure(() =>
+        actor.turn(() => {
+          throw new Error("undone");
+        }),
+      );
+      actor.turn((turn) => turn.timers.set("later", "", turn.now + 3 * HOUR));
+      expect(await ctx.storage.getAlarm()).toBe(standing);
     });
   });
 
@@ -374,12 +382,18 @@ describe("timers", () => {
   test("run when they are due, and an alarm follows for those that are not", async () => {
     const name = await quiet();
     const now = systemClock.now();
-    await inside(name, (counter) => {
-      counter.onTimer = ({ kind, key }) => counter.actor.timers.clear(kind, key);
+    const standing: (number | null)[] = [];
+    await inside(name, (counter, ctx) => {
+      counter.onTimer = async ({ kind, key }) => {
+        standing.push(await ctx.storage.getAlarm());
+        counter.actor.timers.clear(kind, key);
+      };
       for (const hours of [1, 2, 5]) counter.actor.timers.set("a", String(hours), now + hours * HOUR);
     });
     advanceClock(2 * HOUR + 1);
     expect(await runDurableObjectAlarm(at(name))).toBe(true);
+    // While handlers run an alarm stands again, should they take the object down with them.
+    expect(standing).toEqual([expect.any(Number), expect.any(Number)]);
     await inside(name, async (counter, ctx) => {
       expect(counter.fired.map(({ key }) => key)).toEqual(["1", "2"]);
       expect(counter.actor.timers.earliest()).toBe(now + 5 * HOUR);
@@ -429,6 +443,28 @@ describe("timers", () => {
     });
   });
 
+  test("one runs once though an alarm and a sweep meet it together, and both wait for it", async () => {
+    const name = await quiet();
+    await inside(name, async (counter) => {
+      const held = Promise.withResolvers<void>();
+      counter.actor.timers.set("a", "", systemClock.now() + HOUR);
+      counter.onTimer = async ({ kind, key }) => {
+        await held.promise;
+        counter.actor.timers.clear(kind, key);
+      };
+      advanceClock(HOUR);
+      const ended: string[] = [];
+      const alarm = counter.actor.alarm().then(() => ended.push("alarm"));
+      const sweep = counter.actor.runDueTimers();
+      await scheduler.wait(1);
+      expect(ended).toEqual([]);
+      held.resolve();
+      expect(await sweep).toBe(0);
+      await alarm;
+      expect(counter.fired).toHaveLength(1);
+    });
+  });
+
   test("one that another has cleared or moved meanwhile does not run", async () => {
     const name = await quiet();
     await inside(name, async (counter) => {
@@ -447,19 +483,18 @@ describe("timers", () => {
     });
   });
 
-  test("an object killed by a handler comes back: the alarm stood before the handler ran", async () => {
+  test("an object killed by a handler comes back with its timer and an alarm", async () => {
     const name = await quiet();
-    await inside(name, ({ actor }) => actor.timers.set("a", "", systemClock.now() + HOUR));
+    await inside(name, (counter, ctx) => {
+      counter.actor.timers.set("a", "", systemClock.now() + HOUR);
+      counter.onTimer = async () => {
+        await ctx.storage.sync();
+        ctx.abort("killed in a handler");
+      };
+    });
     advanceClock(HOUR);
-    const error = await failure(() =>
-      inside(name, async (counter, ctx) => {
-        counter.onTimer = async () => {
-          await ctx.storage.sync();
-          ctx.abort("killed in a handler");
-        };
-        await counter.actor.alarm();
-      }),
-    );
+    // The platform takes the alarm away before it calls.
+    const error = await failure(() => runDurableObjectAlarm(at(name)));
     expect(isRetryable(error)).toBe(true);
     await inside(name, async ({ actor }, ctx) => {
       expect(actor.timers.dueAt("a", "")).not.toBeNull();

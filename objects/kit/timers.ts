@@ -10,6 +10,8 @@ const DEAD_MAN_MS = 30_000;
 /** Handlers running at once: one that waits for a slow callee must not hold up the rest of the alarm. */
 const IN_FLIGHT = 5;
 
+type Handle = (timer: Timer) => Promise<void> | void;
+type Report = (timer: Timer, error: unknown) => void;
 type Row = { kind: string; key: string; due_at: number };
 
 /** Many timers over the object's one alarm: rows, and the alarm set to the earliest, only when the earliest changes. */
@@ -18,6 +20,8 @@ export class Timers {
   readonly #clock: Clock;
   /** The alarm is known to stand at this time or before; null: nothing is known of it. */
   #armedFor: number | null = null;
+  /** Handlers under way, by timer: an alarm and a sweep may overlap, and no timer runs twice at once. */
+  readonly #running = new Map<string, Promise<void>>();
 
   constructor(storage: DurableObjectStorage, clock: Clock) {
     this.#storage = storage;
@@ -74,10 +78,7 @@ export class Timers {
    * The body of an alarm handler: re-arms first, runs what is due in a bounded batch, never throws for a handler's fault, and
    * leaves the alarm at the earliest timer. A timer its handler neither moved nor cleared is put off, so that it cannot spin.
    */
-  async run(
-    handle: (timer: Timer) => Promise<void> | void,
-    report: (timer: Timer, error: unknown) => void,
-  ): Promise<number> {
+  async run(handle: Handle, report: Report): Promise<number> {
     const now = this.#clock.now();
     this.#arm(now + DEAD_MAN_MS);
     const due = this.#storage.sql
@@ -87,20 +88,32 @@ export class Timers {
     const runner = async (): Promise<void> => {
       for (let row = due.shift(); row !== undefined; row = due.shift()) {
         const timer = { kind: row.kind, key: row.key, dueAt: row.due_at };
+        const name = JSON.stringify([timer.kind, timer.key]);
+        const underway = this.#running.get(name);
+        if (underway !== undefined) {
+          await underway;
+          continue;
+        }
         // Cleared or moved while others ran.
         if (this.dueAt(timer.kind, timer.key) !== timer.dueAt) continue;
         ran++;
-        try {
-          await handle(timer);
-        } catch (error) {
-          report(timer, error);
-        }
-        this.#putOff(timer);
+        const running = this.#runOne(timer, handle, report);
+        this.#running.set(name, running);
+        await running.finally(() => this.#running.delete(name));
       }
     };
     await Promise.all(Array.from({ length: IN_FLIGHT }, runner));
     this.rearm();
     return ran;
+  }
+
+  async #runOne(timer: Timer, handle: Handle, report: Report): Promise<void> {
+    try {
+      await handle(timer);
+    } catch (error) {
+      report(timer, error);
+    }
+    this.#putOff(timer);
   }
 
   /** Sets the alarm to the earliest timer, whatever was believed armed. */
