@@ -47,8 +47,8 @@ export const admit = (breaker: Breaker, tally: Tally, nowMs: number): Admission 
       return { pass: true, transition: null };
     case "open": {
       const elapsed = nowMs - (breaker.openedAt ?? 0);
-      // A clock that was set back must not keep it open until it has caught up.
-      const over = elapsed < 0 || elapsed >= breaker.openMs;
+      // A clock that was set far back must not keep it open until it has caught up.
+      const over = elapsed >= breaker.openMs || elapsed < -breaker.openMs;
       return over
         ? { pass: true, transition: "breaker.half_opened" }
         : { pass: false, retryAfterMs: breaker.openMs - elapsed };
@@ -76,7 +76,7 @@ export const record = (breaker: Breaker, tally: Tally, pass: Pass, fault: boolea
   if (pass.epoch !== breaker.epoch) return { tally, transition: null };
   if (breaker.state === "half_open") return recordProbe(breaker, tally, fault);
   if (!fault) return { tally: { ...freshTally(tally.epoch), lastGoodAt: nowMs }, transition: null };
-  if (tally.lastGoodAt >= pass.startedAt) return { tally, transition: null };
+  if (tally.lastGoodAt > pass.startedAt) return { tally, transition: null };
   const { faults, spanMs, forgetMs, openMs } = BREAKER_POLICY;
   const goesOn = tally.faults > 0 && nowMs - tally.lastFaultAt < forgetMs;
   const counted: Tally = {

@@ -1,4 +1,6 @@
-import { parseAccount, stripesOf } from "../../schema/accounts.ts";
+import { type ParsedAccount, parseAccount, stripesOf } from "../../schema/accounts.ts";
+import { isConnector } from "../../schema/connectors.ts";
+import { GENESIS_HASH } from "../../schema/events.ts";
 import { formatMinor, parseMinor } from "../../schema/money.ts";
 import type { AccountRecord, Counters } from "../../schema/rpc/account.ts";
 import type { Actors } from "./actors.ts";
@@ -59,17 +61,55 @@ const striped = (id: string, first: AccountRecord, stripes: readonly AccountReco
   };
 };
 
-/** An account by its name, physical or logical, from its actors; null when no money has ever met it. */
+/** An account that may be named in a transfer, before any money has met it. */
+const unopened = (id: string, { currency, rules }: ParsedAccount): AccountRecord => {
+  const zero = formatMinor(0n, currency);
+  return {
+    id,
+    type: rules.type,
+    currency,
+    normal_side: rules.normalSide,
+    status: "open",
+    floor: rules.floor === null ? null : formatMinor(rules.floor, currency),
+    cap: null,
+    debits_posted: zero,
+    credits_posted: zero,
+    debits_pending: zero,
+    credits_pending: zero,
+    posted: zero,
+    pending: zero,
+    pending_in: zero,
+    available: zero,
+    holds: [],
+    seq: 0,
+    head_hash: GENESIS_HASH,
+  };
+};
+
+/** Whether a transfer may name a logical account: its pod keeps the currency, its connector is ours. A wallet opens by itself. */
+export const mayBeNamed = async ({ kind, currency, owner }: ParsedAccount, actors: Actors): Promise<boolean> => {
+  if (kind === "pod") {
+    const seen = await actors.pod(owner ?? "")((pod) => pod.see({ user: "", operator: true }));
+    return seen?.pod.currencies.includes(currency) ?? false;
+  }
+  return kind === "wallet" || owner === null || isConnector(owner);
+};
+
+/**
+ * An account by its name, physical or logical, from its actors. Null when there is none: no account's name, a pod or connector we
+ * do not have, a wallet that no money has met.
+ */
 export const readAccount = async (name: string, actors: Actors) => {
   const account = parseAccount(name);
   if (account === null) return null;
-  const describe = (id: string) => actors.account(id)((ledger) => ledger.describe());
-  if (account.stripe !== null || account.rules.stripes === 1) {
-    const record = await describe(name);
-    return record && physical(record);
-  }
-  const stripes = await Promise.all(stripesOf(name).map(describe));
-  const opened = stripes.filter((stripe) => stripe !== null);
-  const [first] = opened;
-  return first === undefined ? null : striped(name, first, opened);
+  const single = account.stripe !== null || account.rules.stripes === 1;
+  const ids = single ? [name] : stripesOf(name);
+  const found = await Promise.all(ids.map((id) => actors.account(id)((ledger) => ledger.describe())));
+  const exists =
+    found.some((record) => record !== null) || (account.kind !== "wallet" && (await mayBeNamed(account, actors)));
+  if (!exists) return null;
+  const records = found.map((record, index) => record ?? unopened(ids[index] ?? name, account));
+  const [first] = records;
+  if (first === undefined) throw new Error(`an account without a stripe: ${name}`);
+  return single ? physical(first) : striped(name, first, records);
 };

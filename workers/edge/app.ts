@@ -4,6 +4,7 @@ import { type Rejection, reject } from "../../schema/rejections.ts";
 import { type Env, edgeSettings } from "../env.ts";
 import { authenticate } from "./authenticate.ts";
 import type { Caller } from "./authorize.ts";
+import { discardBody } from "./body.ts";
 import { problemBody, problemHeaders } from "./problem.ts";
 import { withinRate } from "./rate-limit.ts";
 import type { Answer, Route } from "./route.ts";
@@ -101,6 +102,7 @@ const serve = async (route: Route, context: Hosted): Promise<Response> => {
   } catch (error) {
     answer = fault(error, requestId);
   }
+  await discardBody(request);
   const response = render(answer, requestId);
   log(request, route.path, response, requestId, caller?.user ?? null, from);
   return response;
@@ -108,16 +110,17 @@ const serve = async (route: Route, context: Hosted): Promise<Response> => {
 
 const exists = (route: Route, env: Env): boolean => route.when === undefined || route.when(edgeSettings(env));
 
-const answerUnrouted = (context: Hosted, route: string, answer: Answer): Response => {
+const answerUnrouted = async (context: Hosted, route: string, answer: Answer): Promise<Response> => {
   const from = Date.now();
   const requestId = requestIdOf(context.req.raw);
+  await discardBody(context.req.raw);
   const response = render(answer, requestId);
   log(context.req.raw, route, response, requestId, null, from);
   return response;
 };
 
 /** What a path answers to a method none of its routes has. */
-const wrongMethod = (routes: readonly Route[], context: Hosted): Response => {
+const wrongMethod = (routes: readonly Route[], context: Hosted): Promise<Response> => {
   const [first] = routes;
   const allow = routes
     .filter((route) => exists(route, context.env))

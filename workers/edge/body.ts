@@ -3,37 +3,52 @@ import { accept, type InputError, type Refused, type Result, reject } from "../.
 
 /** The most a JSON body may hold, bytes. */
 export const MAX_BODY = 256 * 1024;
+/** How much of a refused body is read to the end, and for how long. */
+const MAX_DRAIN = 8 * 1024 * 1024;
+const MAX_DRAIN_MS = 2_000;
 /** Objects and arrays inside each other, at most. */
 const MAX_DEPTH = 16;
 const MAX_ERRORS = 20;
 const MAX_DETAIL = 200;
 
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
 /**
- * The raw body, at most `limit` bytes. Counted while it is read: a length that was announced is only a claim. What is left of a
- * body too large is not read.
+ * Reads on without keeping anything: a client that finds its connection closed while it is still sending never hears the
+ * refusal. Bounded, so that nobody is listened to for ever.
  */
+const drain = async (reader: Reader): Promise<void> => {
+  const deadline = Date.now() + MAX_DRAIN_MS;
+  let size = 0;
+  for (let step = await reader.read(); !step.done; step = await reader.read()) {
+    size += step.value.byteLength;
+    if (size > MAX_DRAIN || Date.now() > deadline) return reader.cancel();
+  }
+};
+
+/** Drains a body that nothing has read. A client that goes away meanwhile is nobody's loss. */
+export const discardBody = async ({ body, bodyUsed }: Request): Promise<void> => {
+  if (body === null || bodyUsed) return;
+  await drain(body.getReader()).catch(() => undefined);
+};
+
+/** The raw body, at most `limit` bytes. Counted while it is read: a length that was announced is only a claim. */
 export const readBytes = async (request: Request, limit: number): Promise<Result<Uint8Array<ArrayBuffer>>> => {
   const tooLarge = () => reject("payload_too_large", `a body may hold at most ${limit} bytes`);
   if (Number(request.headers.get("content-length") ?? 0) > limit) return tooLarge();
   if (request.body === null) return accept(new Uint8Array());
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
+  const reader: Reader = request.body.getReader();
   for (let step = await reader.read(); !step.done; step = await reader.read()) {
     size += step.value.byteLength;
     if (size > limit) {
-      await reader.cancel();
+      await drain(reader);
       return tooLarge();
     }
     chunks.push(step.value);
   }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return accept(bytes);
+  return accept(new Uint8Array(Buffer.concat(chunks)));
 };
 
 export const invalid = (errors: InputError[]): Refused =>

@@ -19,7 +19,9 @@ export const readKey = (header: string | null, policy: KeyPolicy): Result<string
   if (policy === "none") return accept(null);
   if (header === null) {
     return policy === "required"
-      ? reject("idempotency_key_missing", "this command needs an Idempotency-Key header")
+      ? reject("idempotency_key_missing", "this command needs an Idempotency-Key header", {
+          errors: [{ pointer: "/headers/idempotency-key", detail: "must be there" }],
+        })
       : accept(null);
   }
   const text = header.trim();

@@ -34,7 +34,8 @@ export type Visit = {
 /** What policy and handlers of a route see: everything parsed. */
 export type Call<B, Q> = Omit<Visit, "caller"> & {
   caller: Caller;
-  settings: EdgeSettings;
+  /** Throws when the deployment is misconfigured; a route that needs none of them answers all the same. */
+  settings: () => EdgeSettings;
   actors: Actors;
   body: B;
   query: Q;
@@ -124,7 +125,7 @@ export const defineRoute = <B extends z.ZodType, Q extends z.ZodType, S = null>(
       const call = {
         ...visit,
         caller: visit.caller ?? NOBODY,
-        settings: edgeSettings(visit.env),
+        settings: () => edgeSettings(visit.env),
         actors: actorsOf(visit.env),
         body: parsedBody.value as z.output<B>,
         query: parsedQuery.value as z.output<Q>,

@@ -22,7 +22,8 @@ const openapiRoute: Route = defineRoute({
   summary: "This document.",
   idempotency: "none",
   responses: { 200: { description: "An OpenAPI 3.1 document.", schema: z.record(z.string(), z.unknown()) } },
-  handler: async ({ settings }) => {
+  handler: async (call) => {
+    const settings = call.settings();
     const here = ROUTES.filter((route) => route.when === undefined || route.when(settings));
     const document = documents.get(settings) ?? openapiDocument(here, settings.BUILD.version);
     documents.set(settings, document);

@@ -1,5 +1,5 @@
 import { emptyBody } from "../../../schema/commands.ts";
-import { parseId } from "../../../schema/ids.ts";
+import { hashParts, parseId } from "../../../schema/ids.ts";
 import { reject } from "../../../schema/rejections.ts";
 import { membershipResource } from "../../../schema/resources.ts";
 import { defineRoute } from "../route.ts";
@@ -24,7 +24,8 @@ export const invitationRoutes = [
       const token = call.params.token ?? "";
       const pod = podOfToken(token);
       if (pod === null) return reject("not_found", "no such invitation");
-      return commandPod(call, pod, call.key, { type: "accept", token });
+      const resource = Buffer.from(hashParts(token)).toString("base64url");
+      return commandPod(call, pod, call.key, { type: "accept", token }, { resource });
     },
   }),
 ];

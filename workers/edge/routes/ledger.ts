@@ -1,6 +1,5 @@
 import { parseAccount, stripesOf } from "../../../schema/accounts.ts";
 import { createTransferBody, emptyBody, limitQuery, trialBalanceQuery } from "../../../schema/commands.ts";
-import { isConnector } from "../../../schema/connectors.ts";
 import { parseId, routeTransfer } from "../../../schema/ids.ts";
 import { accept, type Refused, type Result, reject } from "../../../schema/rejections.ts";
 import {
@@ -15,7 +14,7 @@ import {
 } from "../../../schema/resources.ts";
 import type { TransferAnswer, VerifyReport } from "../../../schema/rpc/coordinator.ts";
 import { listEntries } from "../../read-model/queries.ts";
-import { readAccount } from "../account-resource.ts";
+import { mayBeNamed, readAccount } from "../account-resource.ts";
 import type { Actors } from "../actors.ts";
 import { paged } from "../paging.ts";
 import { waitMs } from "../prefer.ts";
@@ -27,17 +26,10 @@ const VERIFY_PATIENCE_MS = 10_000;
 
 const noSuchAccount = (name: string): Refused => reject("not_found", `no account ${name}`);
 
-/** Whether a leg may name this account: its pod keeps the currency, its connector is ours. A person's wallet opens by itself. */
+/** Legs name logical accounts: which stripe takes part is ours to say. */
 const accountExists = async (name: string, actors: Actors): Promise<boolean> => {
   const account = parseAccount(name);
-  if (account === null || account.stripe !== null) return false;
-  const { kind, currency } = account;
-  const owner = account.owner ?? "";
-  if (kind === "pod") {
-    const seen = await actors.pod(owner)((pod) => pod.see({ user: "", operator: true }));
-    return seen?.pod.currencies.includes(currency) ?? false;
-  }
-  return account.owner === null || kind === "wallet" || isConnector(owner);
+  return account !== null && account.stripe === null && mayBeNamed(account, actors);
 };
 
 const requireAccounts = async (names: readonly string[], actors: Actors): Promise<Result<null>> => {

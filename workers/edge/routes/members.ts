@@ -24,7 +24,11 @@ export const memberRoutes = [
     body: invitationBody,
     admit: admitToPod("member.invite"),
     responses: { 201: { description: "The invitation and its token.", schema: invitationResource } },
-    handler: (call) => commandPod(call, call.seen.pod.id, call.key, { type: "invite", ...call.body }),
+    handler: (call) => {
+      const { role, expires_in_s } = call.body;
+      const command = { type: "invite", role, expires_in_s } as const;
+      return commandPod(call, call.seen.pod.id, call.key, command, { request: { role, expires_in: expires_in_s } });
+    },
   }),
   defineRoute({
     operation: "member.change_role",

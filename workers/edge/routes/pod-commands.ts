@@ -23,6 +23,14 @@ const replyTo = async (
   }
 };
 
+/** How a command is told from others under one key, where that is not by the command as the pod takes it. */
+type Compared = {
+  /** What is compared, in the caller's own field names: a mismatch points into it. */
+  request?: unknown;
+  /** What inside the pod the command is about: the same key about another one is another key. Never a secret in clear. */
+  resource?: string;
+};
+
 /**
  * Sends a command to a pod under the caller's key and answers what it came to. The pod decides by its own table of members
  * again: a role may have changed since the edge looked.
@@ -32,9 +40,11 @@ export const commandPod = async (
   pod: string,
   key: string | null,
   command: PodCommand,
+  { request = command, resource }: Compared = {},
 ): Promise<Answer> => {
   const { user, operator } = call.caller;
-  const commandKey = { subject: user, command: `pod.${command.type}`, key, request: canonicalJson(command) };
+  const name = resource === undefined ? `pod.${command.type}` : `pod.${command.type} ${resource}`;
+  const commandKey = { subject: user, command: name, key, request: canonicalJson(request) };
   const result = await call.actors.pod(pod)((actor) =>
     actor.command(command, commandKey, { user, operator }, metaInPod(call)),
   );

@@ -62,6 +62,6 @@ export const serviceRoutes = [
     summary: "What was built, from what, when.",
     idempotency: "none",
     responses: { 200: { description: "The build.", schema: versionResource } },
-    handler: async ({ settings }) => answer(200, settings.BUILD),
+    handler: async ({ settings }) => answer(200, settings().BUILD),
   }),
 ];

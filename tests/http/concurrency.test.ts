@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { checkAll, faultsIn, readAll } from "../support/checker.ts";
+import { api, poll } from "../support/client.ts";
+import { type Server, startServer } from "../support/server.ts";
+import { type Charge, charge, type Money, must, openPod, operator } from "../support/story.ts";
+
+const MEMBERS = Array.from({ length: 20 }, (_, index) => `member-${index + 1}`);
+const CHARGES = 200;
+/** A cent apart, so that no two charges can stand in for each other in a sum. */
+const amountOf = (index: number): string => `10.${String(index % 100).padStart(2, "0")}`;
+/** Now and then a card says no, in the middle of all the others. */
+const instrumentOf = (index: number): string => (index % 10 === 7 ? "tok_declined" : "tok_ok");
+
+let server: Server;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+const cents = (amounts: readonly (Money | undefined | null)[]): bigint =>
+  amounts.reduce((sum, money) => sum + BigInt(money?.amount.replace(".", "") ?? 0), 0n);
+
+test("two hundred charges at once on one pod all end, and every cent is in the pool, the entries and the books", async () => {
+  const [pod, admin] = [await openPod(server, { members: MEMBERS }), await operator(server)];
+  const sandbox = api(server.sandboxUrl);
+  const answers = await Promise.all(
+    Array.from({ length: CHARGES }, (_, index) => {
+      const payer = pod.as(MEMBERS[index % MEMBERS.length] ?? "");
+      const order = { amount: amountOf(index), from: instrumentOf(index), key: `charge-${index}`, wait: 30 };
+      return charge(payer, pod, order);
+    }),
+  );
+  const ended = await Promise.all(
+    answers.map((answer) => {
+      const { id } = must(answer, 201, 202);
+      return poll(
+        async () => must(await pod.owner.get<Charge>(`/v1/charges/${id}`), 200),
+        ({ status }) => status !== "processing",
+        30_000,
+      );
+    }),
+  );
+  expect(ended.map(({ status }) => status)).toEqual(
+    Array.from({ length: CHARGES }, (_, index) => (instrumentOf(index) === "tok_ok" ? "succeeded" : "failed")),
+  );
+  expect(ended.map(({ payer }) => payer)).toEqual(
+    Array.from({ length: CHARGES }, (_, index) => MEMBERS[index % MEMBERS.length]),
+  );
+
+  const ids = ended.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(CHARGES);
+  const report = await checkAll({ reader: pod.owner, operator: admin, sandbox }, pod.id, ids);
+  expect(faultsIn(report.verdicts)).toEqual([]);
+
+  // The same once more, in plain sums.
+  const succeeded = ended.filter(({ status }) => status === "succeeded");
+  const { balances } = must(await pod.owner.get<{ balances: { posted: string }[] }>(`/v1/pods/${pod.id}`), 200);
+  const entries = await readAll<{ credit: Money | null }>(pod.owner, `/v1/pods/${pod.id}/entries`);
+  const books = must(
+    await sandbox.get<{ data: { status: string; amount: Money }[] }>(`/books?pod=${pod.id}`),
+    200,
+  ).data.filter(({ status }) => status === "captured");
+  const pool = BigInt(balances[0]?.posted.replace(".", "") ?? 0);
+  expect(pool).toBe(cents(succeeded.map(({ settled }) => settled)));
+  expect(pool).toBe(cents(entries.map(({ credit }) => credit)));
+  expect(cents(books.map(({ amount }) => amount))).toBe(cents(succeeded.map(({ amount }) => amount)));
+});
