@@ -7,7 +7,7 @@ import { EventLog, type EventMeta, type Head } from "./event-log.ts";
 import { Mailbox, type Settled } from "./mailbox.ts";
 import { type Migration, migrate } from "./migrations.ts";
 import { type Fault, recover, type StoredState } from "./recovery.ts";
-import { RELAY_TIMER, Relay, type RelayPort } from "./relay.ts";
+import { GATHER_MS, RELAY_TIMER, Relay, type RelayPort } from "./relay.ts";
 import { SNAPSHOT_EVERY, Snapshots } from "./snapshots.ts";
 import { type Timer, Timers } from "./timers.ts";
 
@@ -101,7 +101,8 @@ export class Actor<S> {
     this.#current = { state, head };
     this.#fault = fault;
     if (fault !== null) console.error(`integrity: ${this.log.stream} at seq ${fault.seq}: ${fault.reason}`);
-    this.#relay = new Relay(this.log, this.timers, this.clock, options.relay, stored?.sent_upto ?? 0);
+    const gather = () => scheduler.wait(GATHER_MS);
+    this.#relay = new Relay(this.log, this.timers, this.clock, options.relay, stored?.sent_upto ?? 0, gather);
     this.#mailbox = new Mailbox(
       (commands) => this.#commit(commands),
       () => scheduler.wait(0),

@@ -10,6 +10,12 @@ const LAST_CHECK_MS = 3_600_000;
 /** Runs sent in one call: the platform takes 256 kB a batch, and a run is at most 100 kB. */
 const RUNS_PER_SEND = 2;
 
+/**
+ * After a commit the relay waits this long before it sends, so that a busy actor's commits leave in one message. Every message
+ * costs a queue operation and, at the consumer, a share of a transaction; lists may be that much later.
+ */
+export const GATHER_MS = 100;
+
 /** What the relay needs of the outside: a queue to send runs to, and how far the consumers have come with a stream. */
 export type RelayPort = {
   send(runs: Run[]): Promise<void>;
@@ -57,10 +63,20 @@ export class Relay {
   readonly #timers: Timers;
   readonly #clock: Clock;
   readonly #port: RelayPort;
+  readonly #gather: () => Promise<unknown>;
   #sentUpto: number;
   #sending = false;
 
-  constructor(log: EventLog, timers: Timers, clock: Clock, port: RelayPort, sentUpto: number) {
+  /** `gather`: waits for more to send; at once when left out. */
+  constructor(
+    log: EventLog,
+    timers: Timers,
+    clock: Clock,
+    port: RelayPort,
+    sentUpto: number,
+    gather: () => Promise<unknown> = async () => undefined,
+  ) {
+    this.#gather = gather;
     this.#log = log;
     this.#timers = timers;
     this.#clock = clock;
@@ -85,6 +101,7 @@ export class Relay {
     this.#sending = true;
     try {
       for (;;) {
+        await this.#gather();
         // From a read that finds nothing to the end of this drain nothing is awaited: an event appended there would be left.
         const rows = this.#log.read(this.#sentUpto, MAX_RUN_EVENTS * RUNS_PER_SEND);
         if (rows.length === 0) return;
