@@ -8,6 +8,8 @@ import type { ShardTurn } from "./journal.ts";
 /** HTTP keys are kept this long, transfer ids longer than any id may be old. Milliseconds. */
 export const KEY_LIFE_MS = 30 * 86_400_000;
 export const TRANSFER_LIFE_MS = 400 * 86_400_000;
+export const PRUNE_TIMER = "prune";
+export const PRUNE_EVERY_MS = 6 * 3_600_000;
 
 /** An idempotent command as it is remembered. `status` stays `open` until the first answer is fixed. */
 export type CommandRow = {
@@ -39,6 +41,7 @@ export const mismatch = (row: CommandRow, request: string): Rejection | null => 
   return reject("idempotency_mismatch", `this key was used for another command: ${field} differs`, { field }).rejection;
 };
 
+/** Remembers a command, its answer still open, and sees to it that it is forgotten in time. */
 export const rememberCommand = (
   turn: ShardTurn,
   scope: string,
@@ -54,6 +57,7 @@ export const rememberCommand = (
     requestId,
     turn.now,
   );
+  if (turn.timers.dueAt(PRUNE_TIMER, "") === null) turn.timers.set(PRUNE_TIMER, "", turn.now + PRUNE_EVERY_MS);
 };
 
 /** Fixes the first answer of whatever began this saga, once: later answers leave it as it is. */
@@ -71,19 +75,29 @@ export const fixAnswer = (
   );
 };
 
+/** What is fixed for the command that began this saga, and the call that was answered first; null when it was not kept. */
+export const findAnswer = (sql: SqlStorage, saga: string): Pick<CommandRow, "status" | "request_id"> | null => {
+  const [row] = sql
+    .exec<Pick<CommandRow, "status" | "request_id">>("SELECT status, request_id FROM commands WHERE target = ?", saga)
+    .toArray();
+  return row ?? null;
+};
+
 /**
  * The end of a saga fixes the answer in the same commit: the resource as it ended, or the problem. Refusals that may be tried
- * again under the same key are forgotten instead.
+ * again under the same key are forgotten instead; a transfer's own id is spent with its first answer, whatever that was, because
+ * the accounts remember it. A parked saga has an answer only if it was refused before it was parked.
  */
 export const fixEnd = (turn: ShardTurn, saga: Saga, resource: (saga: Saga) => unknown): void => {
-  if (isLive(saga) || saga.status === "parked") return;
+  if (isLive(saga)) return;
   if (saga.failure?.cause !== "refused") {
-    fixAnswer(turn, saga.id, "201", JSON.stringify(resource(saga)));
+    if (saga.status !== "parked") fixAnswer(turn, saga.id, "201", JSON.stringify(resource(saga)));
     return;
   }
   const { rejection } = saga.failure;
-  if (NOT_KEPT.has(rejection.code)) turn.sql.exec("DELETE FROM commands WHERE target = ? AND status = 'open'", saga.id);
-  else fixAnswer(turn, saga.id, "problem", JSON.stringify(rejection));
+  const kept = saga.kind === "ledger_transfer" || !NOT_KEPT.has(rejection.code);
+  if (kept) fixAnswer(turn, saga.id, "problem", JSON.stringify(rejection));
+  else turn.sql.exec("DELETE FROM commands WHERE target = ? AND status = 'open'", saga.id);
 };
 
 /** Forgets commands past their life, a bounded number a turn; true when there may be more. */
@@ -94,6 +108,7 @@ export const forgetOld = (turn: ShardTurn): boolean => {
       turn.now - life,
       prefix,
     ).rowsWritten;
+  // Rows of the indexes are counted too, so this may look once more than it must, never once less.
   return cut(KEY_LIFE_MS, "key:%") + cut(TRANSFER_LIFE_MS, "transfer:%") >= 250;
 };
 

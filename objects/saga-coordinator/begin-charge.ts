@@ -5,7 +5,7 @@ import { DEFAULT_CONNECTOR } from "../../schema/connectors.ts";
 import { addChecked, feeOf, fromMinor, type MoneyJson, toMinor } from "../../schema/money.ts";
 import type { CreateCharge } from "../../schema/rpc/coordinator.ts";
 
-const rate = z.string().regex(/^0\.\d{1,6}$/);
+const rate = z.string().regex(/^0(?:\.\d{1,6})?$/);
 const feesSchema = z.strictObject({ psp: rate });
 export type FeeRates = z.infer<typeof feesSchema>;
 
@@ -14,7 +14,7 @@ const SHIPPED_FEES: FeeRates = { psp: "0.015" };
 
 /** Fee rates from configuration (JSON such as `{"psp":"0.015"}`), or the shipped ones. Throws on anything else. */
 export const feeRates = (setting: string | undefined): FeeRates =>
-  setting === undefined ? SHIPPED_FEES : feesSchema.parse(JSON.parse(setting));
+  setting === undefined || setting === "" ? SHIPPED_FEES : feesSchema.parse(JSON.parse(setting));
 
 /** Amount less fees, and the fees, each rounded half up to the minor unit and never above the amount. */
 export const settle = (amount: MoneyJson, rates: FeeRates): { settled: MoneyJson; fees: Fee[] } => {

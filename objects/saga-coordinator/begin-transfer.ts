@@ -1,6 +1,7 @@
 import { type ParsedAccount, parseAccount, resolveStripe } from "../../schema/accounts.ts";
 import type { TransferLeg } from "../../schema/charges.ts";
 import { isConnector } from "../../schema/connectors.ts";
+import { canonicalJson } from "../../schema/events.ts";
 import { parseId } from "../../schema/ids.ts";
 import { fromMinor, inRange, toMinor } from "../../schema/money.ts";
 import { accept, type Result, reject } from "../../schema/rejections.ts";
@@ -12,9 +13,13 @@ import { type TransferInput, transferInput } from "./definitions/ledger-transfer
 const OLDEST_MS = 30 * 86_400_000;
 const AHEAD_MS = 5 * 60_000;
 
+/** Legs and metadata as they are journalled, UTF-8: an event's data ends at 32 KiB, and the rest of the entry needs its share. */
+const MAX_INPUT_BYTES = 24 * 1024;
+
 /**
- * Checks a transfer before anything is journalled, in this order: the id's age; every leg's amount, account and currency; an
- * account on both sides; what a customer's debit needs; the sum per currency. Answers the saga's input.
+ * Checks a transfer before anything is journalled, in this order: the id's age; leg by leg its account, amount, currency, an
+ * account on both sides, what a customer's debit needs; the sum per currency; the sum per account; the size of it all. Answers
+ * the saga's input.
  */
 export const checkTransfer = (command: CreateTransfer, shard: number, now: number): Result<TransferInput> => {
   const id = parseId("trf", command.id);
@@ -47,7 +52,20 @@ export const checkTransfer = (command: CreateTransfer, shard: number, now: numbe
   if (left !== null) {
     return reject("unbalanced_transfer", "debits and credits differ", { difference: left });
   }
-  return accept({ transfer: command.id, legs, reason: command.reason, metadata: command.metadata });
+  const tooMuch = firstOutOfRange(command.legs);
+  if (tooMuch !== null) return reject("amount_out_of_range", `the legs at ${tooMuch} are out of range together`);
+  const input = { transfer: command.id, legs, reason: command.reason, metadata: command.metadata };
+  if (Buffer.byteLength(canonicalJson(input)) > MAX_INPUT_BYTES)
+    return invalid("/metadata", "is too large beside these legs");
+  return accept(input);
+};
+
+/** The first account whose legs, all on one side, are more together than an account can hold. */
+const firstOutOfRange = (legs: CreateTransfer["legs"]): string | null => {
+  const totals = new Map<string, bigint>();
+  for (const { account, amount } of legs) totals.set(account, (totals.get(account) ?? 0n) + toMinor(amount));
+  for (const [account, total] of totals) if (!inRange(total)) return account;
+  return null;
 };
 
 const isOurs = ({ kind, owner }: ParsedAccount): boolean =>

@@ -10,6 +10,9 @@ import {
 } from "../../schema/sagas.ts";
 import { freshStep, PARK_AFTER_MS, retryGapMs, type SagaDefinition } from "./definitions/definition.ts";
 import { definitionOf, stepDefinition } from "./definitions/index.ts";
+import { canGoBack, currentStep } from "./standing.ts";
+
+export { canGoBack, currentStep, isDue, needsCall, nextLook } from "./standing.ts";
 
 /** What one attempt of a step came to, reported to the journal. */
 export type StepReport = {
@@ -40,36 +43,6 @@ const replaceStep = (saga: Saga, index: number, change: Partial<SagaStep>): Saga
   steps: saga.steps.map((step, at) => (at === index ? { ...step, ...change } : step)),
 });
 
-/** The step a saga is at; throws past the end. */
-export const currentStep = (saga: Saga): SagaStep => {
-  const step = saga.steps[saga.cursor];
-  if (step === undefined) throw new Error(`${saga.id} has ended`);
-  return step;
-};
-
-/** True when the saga's next move is a call, now. */
-export const needsCall = (saga: Saga, now: number): boolean => {
-  if (!isLive(saga)) return false;
-  const step = saga.steps[saga.cursor];
-  if (step === undefined || step.phase === "wait") return false;
-  return step.next_at === null || Date.parse(step.next_at) <= now;
-};
-
-/** When a live saga must be looked at again, at the latest. Milliseconds. */
-export const nextLook = (saga: Saga, now: number, watchdogMs: number): number => {
-  const step = saga.steps[saga.cursor];
-  const deadline = Date.parse(saga.deadline_at);
-  const own = step?.next_at == null ? (step?.phase === "wait" ? deadline : now + watchdogMs) : Date.parse(step.next_at);
-  return canGoBack(saga) ? Math.min(own, deadline) : own;
-};
-
-/** True until the pivot's intent is in the journal. */
-export const canGoBack = (saga: Saga): boolean => {
-  if (saga.status === "compensating" || !isLive(saga)) return false;
-  const { steps } = definitionOf(saga);
-  return steps.every((step, index) => step.kind === "compensatable" || saga.steps[index]?.status === "pending");
-};
-
 /** A saga as it is first journalled: the intent of its first step is in the same commit. */
 export const begin = (definition: SagaDefinition, command: BeginSaga, now: number, cutEpoch: number): Saga => {
   const saga: Saga = {
@@ -90,11 +63,16 @@ export const begin = (definition: SagaDefinition, command: BeginSaga, now: numbe
   return enter(saga, 0, now, cutEpoch);
 };
 
-/** Moves to the first step from `index` on that is not left out, its intent written; completed when there is none. */
+/**
+ * Moves to the first step from `index` on that is not left out, its intent written; completed when there is none. Past the door
+ * the caller may be told of the resource.
+ */
 const enter = (saga: Saga, index: number, now: number, cutEpoch: number): Saga => {
+  const { door } = definitionOf(saga);
   let next = saga;
   for (let at = index; at < next.steps.length; at++) {
     const definition = stepDefinition(next, at);
+    if (next.steps[at - 1]?.name === door) next = { ...next, shown: true };
     if (definition.skip?.(next)) {
       next = replaceStep(next, at, { status: "skipped", started_at: iso(now), ended_at: iso(now) });
       continue;
@@ -120,7 +98,8 @@ const goBack = (saga: Saga, from: number, now: number): Saga => {
     const definition = stepDefinition(saga, at);
     const holds = step !== undefined && step.status !== "pending" && step.status !== "skipped" && definition.undo;
     if (!holds) continue;
-    const undoing = replaceStep(saga, at, { phase: "compensate", attempts: 1, next_at: null, last_sent_at: iso(now) });
+    const sent = { first_sent_at: iso(now), last_sent_at: iso(now) };
+    const undoing = replaceStep(saga, at, { phase: "compensate", attempts: 1, next_at: null, ...sent });
     return { ...undoing, status: "compensating", cursor: at };
   }
   return { ...saga, status: "compensated", cursor: saga.steps.length };
@@ -142,40 +121,41 @@ export const advance = (saga: Saga, report: StepReport, now: number, cutEpoch: n
   const bumped: Saga = { ...saga, epoch: saga.epoch + 1 };
   const step = currentStep(saga);
   const definition = stepDefinition(saga, saga.cursor);
-  if (report.park !== undefined) {
-    const told = { result: resultOf(step, report, cutEpoch) };
-    return park(replaceStep(bumped, saga.cursor, told), report.park, now);
-  }
+  const result = learned(step, report, cutEpoch);
+  if (report.park !== undefined) return park(replaceStep(bumped, saga.cursor, { result }), report.park, now);
   if (step.phase === "compensate") {
     if (report.outcome !== "done") return tryAgain(bumped, report, now);
     const undone = replaceStep(bumped, saga.cursor, { status: "compensated", ended_at: iso(now), next_at: null });
     return goBack(undone, saga.cursor - 1, now);
   }
-  const result = resultOf(step, report, cutEpoch);
+  const knowing = replaceStep(bumped, saga.cursor, { result });
   if (report.outcome === "done") {
-    const shown = saga.shown || step.name === definitionOf(saga).door;
-    const done = { status: "done", result, ended_at: iso(now), next_at: null, error: null } as const;
-    return enter({ ...replaceStep(bumped, saga.cursor, done), shown }, saga.cursor + 1, now, cutEpoch);
+    const done = { status: "done", ended_at: iso(now), next_at: null, error: null } as const;
+    return enter(replaceStep(knowing, saga.cursor, done), saga.cursor + 1, now, cutEpoch);
   }
   if (report.outcome === "declined" && report.declined !== undefined) {
-    if (definition.kind === "retriable") return park(bumped, `${step.name}: ${report.declined.rejection.code}`, now);
-    return decline(bumped, report.declined, definition.undo, now);
+    if (definition.kind === "retriable") return park(knowing, `${step.name}: ${report.declined.rejection.code}`, now);
+    return decline(knowing, report.declined, definition.undo, now);
   }
   if (report.outcome === "pending") {
-    const waiting = { phase: report.nextPhase ?? "wait", result, next_at: dueAt(report, now) } as const;
-    return { ...replaceStep(bumped, saga.cursor, waiting), status: "waiting", shown: true };
+    const waiting = { phase: report.nextPhase ?? "wait", next_at: dueAt(report, now) } as const;
+    const heard = { ...result, heard_at: iso(now) };
+    return { ...replaceStep(knowing, saga.cursor, { ...waiting, result: heard }), status: "waiting", shown: true };
   }
-  return tryAgain(replaceStep(bumped, saga.cursor, { result }), report, now);
+  return tryAgain(knowing, report, now);
 };
 
-/** What the step knows after a report. A redirected leg is let out by this commit, so it carries this commit's cut epoch. */
-const resultOf = (step: SagaStep, report: StepReport, cutEpoch: number): JsonObject | null => {
-  if (report.result === undefined && report.redirects === undefined) return step.result;
-  const merged: JsonObject = { ...step.result, ...report.result };
-  if (report.redirects === undefined) return merged;
-  const before = (merged.redirects ?? {}) as JsonObject;
-  const added = Object.entries(report.redirects).map(([index, account]) => [index, { account, tag: String(cutEpoch) }]);
-  return { ...merged, redirects: { ...before, ...Object.fromEntries(added) } };
+/**
+ * What the step knows after a report. A redirected leg carries the cut epoch of this commit, not the transfer's: whatever cut has
+ * listed the leg at its first account already counts it as in transit.
+ */
+const learned = (step: SagaStep, report: StepReport, cutEpoch: number): JsonObject | null => {
+  if (report.redirects === undefined)
+    return report.result === undefined ? step.result : { ...step.result, ...report.result };
+  const tag = String(cutEpoch);
+  const gone = Object.entries(report.redirects).map(([leg, account]) => [leg, { account, tag }]);
+  const before = (step.result?.redirects ?? {}) as JsonObject;
+  return { ...step.result, ...report.result, redirects: { ...before, ...Object.fromEntries(gone) } };
 };
 
 const decline = (saga: Saga, declined: NonNullable<StepReport["declined"]>, held: boolean, now: number): Saga => {
@@ -194,10 +174,16 @@ const decline = (saga: Saga, declined: NonNullable<StepReport["declined"]>, held
 const dueAt = (report: StepReport, now: number): string | null =>
   report.retryInMs === undefined ? null : iso(now + report.retryInMs);
 
+/** Since when a step has been without any answer that says something: a payment that is pending for days is no trouble. */
+const troubledSince = (step: SagaStep): number => {
+  if (step.phase === "compensate") return Date.parse(step.first_sent_at ?? "");
+  return Date.parse(String(step.result?.heard_at ?? step.started_at ?? ""));
+};
+
 /** The step stays: another try after a gap, or, when it has been at it for a day, a person. */
 const tryAgain = (saga: Saga, report: StepReport, now: number): Saga => {
   const step = currentStep(saga);
-  if (step.started_at !== null && now - Date.parse(step.started_at) > PARK_AFTER_MS && !canGoBack(saga)) {
+  if (now - troubledSince(step) > PARK_AFTER_MS && !canGoBack(saga)) {
     return park(saga, `${step.name}: ${report.outcome} for a day`, now);
   }
   const phase = report.nextPhase ?? step.phase;
@@ -216,9 +202,11 @@ const tryAgain = (saga: Saga, report: StepReport, now: number): Saga => {
   };
 };
 
+/** Parked is out of the rules' hands, so the caller is told of the resource, unless it was refused before there was one. */
 const park = (saga: Saga, reason: string, now: number): Saga => ({
   ...replaceStep(saga, saga.cursor, { status: "parked", ended_at: iso(now), next_at: null }),
   status: "parked",
+  shown: saga.shown || saga.failure?.cause !== "refused",
   parked_reason: reason,
 });
 

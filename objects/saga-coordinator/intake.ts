@@ -14,6 +14,7 @@ import type { SealedFields } from "../kit/sealed-fields.ts";
 import { callActor } from "../kit/stub.ts";
 import {
   type CommandRow,
+  findAnswer,
   findCommand,
   fixAnswer,
   mismatch,
@@ -102,13 +103,24 @@ export class Intake {
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
     for (const account of mustExist(checked.value.legs)) {
-      const found = await callActor<AccountRpc, unknown>(this.#deps.env.ACCOUNTS, account, (rpc) => rpc.describe());
-      if (found === null) return this.#problem(unknownAccount(account).rejection, meta);
+      const refusal = await this.#absent(account);
+      if (refusal !== null) return this.#problem(refusal, meta);
     }
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
     const first = beginning(saga, "ledger_transfer", meta.principal.user, checked.value, meta);
     const begun = await actor.submit((turn) => this.#begin(turn, scope, request, ledgerTransfer, first, meta, []));
     return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
+  }
+
+  /** Why an account cannot take part; null when it was opened. */
+  async #absent(account: string): Promise<Rejection | null> {
+    const { ACCOUNTS } = this.#deps.env;
+    try {
+      const found = await callActor<AccountRpc, unknown>(ACCOUNTS, account, (rpc) => rpc.describe());
+      return found === null ? unknownAccount(account).rejection : null;
+    } catch {
+      return reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 }).rejection;
+    }
   }
 
   /** What the provider says of an instrument; it cannot say when it is not there, and then the capture will. */
@@ -177,14 +189,21 @@ export class Intake {
       );
     }
     if (saga.failure?.cause === "refused" && !isLive(saga)) {
-      return { kind: "problem", rejection: saga.failure.rejection, request_id: meta.correlation, replayed };
+      const request_id = findAnswer(actor.sql, id)?.request_id ?? meta.correlation;
+      return { kind: "problem", rejection: saga.failure.rejection, request_id, replayed };
     }
-    if (saga.status === "completed" || saga.status === "compensated") {
-      return { kind: "resource", status: 201, saga, kept: null, replayed };
+    if (isLive(saga) && !saga.shown) {
+      return { kind: "problem", rejection: inProgress, request_id: meta.correlation, replayed };
     }
-    if (!saga.shown) return { kind: "problem", rejection: inProgress, request_id: meta.correlation, replayed };
-    await actor.submit((turn) => fixAnswer(turn, id, "202", null));
-    return { kind: "resource", status: 202, saga: this.#saga(id), kept: null, replayed };
+    return { kind: "resource", status: await this.#fixedStatus(id), saga: this.#saga(id), kept: null, replayed };
+  }
+
+  /** The status that stands: fixed by the end, by a caller who lost patience before, or by this one now. */
+  async #fixedStatus(id: string): Promise<201 | 202> {
+    const { actor } = this.#deps;
+    const standing = (sql: SqlStorage) => findAnswer(sql, id)?.status;
+    if (standing(actor.sql) === "open") await actor.submit((turn) => fixAnswer(turn, id, "202", null));
+    return standing(actor.sql) === "201" ? 201 : 202;
   }
 
   #saga(id: string): Saga {

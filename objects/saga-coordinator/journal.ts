@@ -1,7 +1,8 @@
 import type { JsonObject } from "../../schema/events.ts";
 import { evolveSaga, isLive, type Saga, sagaBegan, sagaStepped } from "../../schema/sagas.ts";
+import { streamOf } from "../../schema/streams.ts";
 import type { Turn } from "../kit/actor.ts";
-import { postedLegs } from "./calls/accounts.ts";
+import { postedLegs, redirectedLegs } from "./calls/accounts.ts";
 import { nextLook } from "./decide.ts";
 import { accountsOf } from "./definitions/ledger-transfer.ts";
 import type { ShardState } from "./state.ts";
@@ -38,7 +39,10 @@ export const journalBegin = (turn: ShardTurn, saga: Saga): Saga => {
 export const journalStep = (turn: ShardTurn, before: Saga, after: Saga): Saga => {
   const data = sagaStepped(before, after);
   const event = turn.append("saga.stepped", data as unknown as JsonObject, eventMeta(before));
-  return store(turn, evolveSaga(before, { type: "saga.stepped", recorded_at: event.recorded_at, data }));
+  const saga = store(turn, evolveSaga(before, { type: "saga.stepped", recorded_at: event.recorded_at, data }));
+  // Suspense was not named when the saga began; a cut that does not ask it would miss what it holds.
+  if (redirectedLegs(saga) > redirectedLegs(before)) nameActors(turn, accountsNamedBy(saga).map(streamOf.account));
+  return saga;
 };
 
 const store = (turn: ShardTurn, saga: Saga): Saga => {

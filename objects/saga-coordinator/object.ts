@@ -11,7 +11,16 @@ import { Actor } from "../kit/actor.ts";
 import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
 import { localKeyService, SealedFields } from "../kit/sealed-fields.ts";
 import type { Timer } from "../kit/timers.ts";
-import { findCommand, fixAnswer, forgetOld, keyOf, mismatch, rememberCommand } from "./answers.ts";
+import {
+  findCommand,
+  fixAnswer,
+  forgetOld,
+  keyOf,
+  mismatch,
+  PRUNE_EVERY_MS,
+  PRUNE_TIMER,
+  rememberCommand,
+} from "./answers.ts";
 import { feeRates } from "./begin-charge.ts";
 import { actorCalls } from "./calls/actors.ts";
 import { cutPage, moveEpoch } from "./cut.ts";
@@ -23,10 +32,8 @@ import { migrations } from "./migrations.ts";
 import { cutMeta, Reports, VERIFY_TIMER } from "./reports.ts";
 import { fold, type ShardState } from "./state.ts";
 import { Waiters } from "./waiters.ts";
-import { applyWebhook, contradicts, sagaOfCharge, takeIn } from "./webhooks.ts";
+import { sagaOfCharge, takeWebhook } from "./webhooks.ts";
 
-const PRUNE_TIMER = "prune";
-const PRUNE_EVERY_MS = 6 * 3_600_000;
 const DIRECTORY_PAGE = 500;
 
 /** One shard of the saga coordinator, named `shard-<n>`: journal, drive, and the doors that begin sagas. */
@@ -108,22 +115,8 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
   }
 
   async inbox(item: rpc.InboxItem): Promise<"stored" | "duplicate" | "unroutable"> {
-    const id = sagaOfCharge(item.reference);
-    if (id === null || loadSaga(this.#actor.sql, id) === null) return "unroutable";
-    let fate: "stored" | "duplicate" = "stored";
-    const changed = await this.#driver.change(id, (saga, turn) => {
-      const after = applyWebhook(saga, item, turn.now, turn.state.cutEpoch);
-      if (!takeIn(turn, item, id, after === null ? "kept" : "applied")) {
-        fate = "duplicate";
-        return null;
-      }
-      if (contradicts(saga, item)) {
-        const meta = { principal: saga.principal, correlation: saga.correlation, causation: item.event };
-        turn.append("webhook.unmatched", { saga: id, provider: item.provider, state: item.state }, meta);
-      }
-      return after;
-    });
-    if (changed !== null) this.ctx.waitUntil(this.#driver.drive(changed));
+    const { fate, moved } = await takeWebhook(this.#driver, item);
+    if (moved !== null) this.ctx.waitUntil(this.#driver.drive(moved));
     return fate;
   }
 
@@ -135,7 +128,6 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
       if (row === null) {
         rememberCommand(turn, scope, candidate, key.request, "");
         fixAnswer(turn, candidate, "201", null);
-        this.#keepPruning();
         return accept({ id: candidate, claimed_before: false });
       }
       const differs = mismatch(row, key.request);
@@ -181,8 +173,11 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
   verifyLog(after: number, prevHash: string, limit: number) {
     return this.#actor.reads.verifyLog(after, prevHash, limit);
   }
-  runDueTimers(): Promise<number> {
-    return this.#actor.runDueTimers();
+  /** A look at a saga only sets it going, so that the alarm is not held up by a provider; who asks for timers waits for more. */
+  async runDueTimers(): Promise<number> {
+    const ran = await this.#actor.runDueTimers();
+    await this.#driver.looked();
+    return ran;
   }
   override alarm(): Promise<void> {
     return this.#actor.alarm();
@@ -190,7 +185,8 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
 
   #sagaOf(charge: string): Saga | null {
     const id = sagaOfCharge(charge);
-    return id === null ? null : loadSaga(this.#actor.sql, id);
+    const saga = id === null ? null : loadSaga(this.#actor.sql, id);
+    return saga?.kind === "charge" ? saga : null;
   }
 
   #record(saga: Saga): Result<ChargeRecord> {
@@ -208,12 +204,6 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     if (timer.kind === SAGA_TIMER) await this.#driver.look(timer.key);
     else if (timer.kind === VERIFY_TIMER) await this.#reports.goOn(timer.key);
     else if (timer.kind === PRUNE_TIMER) this.#prune();
-  }
-
-  #keepPruning(): void {
-    if (this.#actor.timers.dueAt(PRUNE_TIMER, "") === null) {
-      this.#actor.timers.set(PRUNE_TIMER, "", this.#actor.clock.now() + PRUNE_EVERY_MS);
-    }
   }
 
   #prune(): void {

@@ -64,7 +64,8 @@ export class Reports {
       progress: { done: 0, total: left.length },
     };
     this.#keep({ report, left });
-    const ended = this.goOn(id);
+    // A run that breaks off is gone on with by its timer.
+    const ended = this.goOn(id).catch(() => undefined);
     const stop = new AbortController();
     const patience = scheduler.wait(waitMs, { signal: stop.signal }).catch(() => undefined);
     await Promise.race([ended, patience]);

@@ -1,5 +1,5 @@
 import { accountNames, resolveStripe } from "../../../schema/accounts.ts";
-import { chargeInput, type TransferLeg } from "../../../schema/charges.ts";
+import { chargeInput, type FailureCode, type TransferLeg } from "../../../schema/charges.ts";
 import { bodyHash } from "../../../schema/events.ts";
 import { shardOf } from "../../../schema/ids.ts";
 import type { Rejection } from "../../../schema/rejections.ts";
@@ -36,6 +36,9 @@ const redirectsOf = (saga: Saga): Readonly<Record<string, Redirect>> => {
   const post = saga.steps.find((step) => step.name === "post");
   return (post?.result?.redirects as Record<string, Redirect> | undefined) ?? {};
 };
+
+/** How many legs of a saga's transfer went to suspense. */
+export const redirectedLegs = (saga: Saga): number => Object.keys(redirectsOf(saga)).length;
 
 /**
  * A leg as it is posted. A redirected one goes to suspense under an id of its own, derived from transfer and leg: the transfer may
@@ -112,10 +115,13 @@ const callAll = async (
   port: CallPort,
 ): Promise<Called[]> =>
   Promise.all(
-    targets.map(async (target) => ({
-      ...target,
-      answer: await port.account(target.account, operation(saga, op, target.account, target.words)).catch(() => null),
-    })),
+    targets
+      // A fee may be the whole amount: the leg of zero was left out, and its account has nothing to say.
+      .filter(({ words }) => words.legs.length > 0)
+      .map(async (target) => ({
+        ...target,
+        answer: await port.account(target.account, operation(saga, op, target.account, target.words)).catch(() => null),
+      })),
   );
 
 type FinalNo = Extract<AccountAnswer, { ok: false }>;
@@ -131,9 +137,9 @@ const unanswered = (called: readonly Called[]): boolean => called.some(({ answer
 
 const again: Move = { outcome: "unknown" };
 
-const declinedWith = (rejection: Rejection): Move => ({
+const declinedWith = (rejection: Rejection, code: FailureCode): Move => ({
   outcome: "declined",
-  declined: { rejection, code: "upstream_unavailable", decline_reason: rejection.code },
+  declined: { rejection, code, decline_reason: rejection.code },
 });
 
 /** Reserves the legs at each account: yes or no at once, nobody waits. */
@@ -141,15 +147,15 @@ export const reserveAt = async (saga: Saga, accounts: readonly string[], port: C
   const targets = accounts.map((account) => ofTransfer(saga, account));
   const called = await callAll(saga, "reserve", targets, port);
   const refusal = refusalOf(called);
-  if (refusal !== null) return declinedWith(refusal);
+  if (refusal !== null) return declinedWith(refusal, "upstream_unavailable");
   return unanswered(called) ? again : { outcome: "done" };
 };
 
-/** Posts at the account that decides. Its no is stored there, and final. */
+/** Posts at the account that decides: the payer's. Its no is stored there, and final. */
 export const decideAt = async (saga: Saga, account: string, port: CallPort): Promise<Move> => {
   const called = await callAll(saga, "post", [ofTransfer(saga, account)], port);
   const refusal = refusalOf(called);
-  if (refusal !== null) return declinedWith(refusal);
+  if (refusal !== null) return declinedWith(refusal, "payment_declined");
   return unanswered(called) ? again : { outcome: "done", result: { acks: acknowledged(called) } };
 };
 

@@ -31,13 +31,17 @@ const declinedBy = (code: Declined["code"], reason: string | null): Move => ({
 
 const captureCount = (step: SagaStep): number => Number(step.result?.captures ?? 0);
 
-/** The provider has nothing by our reference: repeat while it still knows the key, else take the reference out of use. */
+/**
+ * The provider has nothing by our reference, or cannot say: repeat while it still knows the key, else take the reference out of
+ * use. Where that cannot be done either, ask on, until a webhook or a person tells.
+ */
 const notFound = (step: SagaStep, rules: ConnectorRules, now: number): Move => {
   const firstSent = Date.parse(step.first_sent_at ?? "");
   const keyIsKnown = now >= firstSent && now - firstSent < rules.keyTtlMs * KEY_MARGIN;
   if (keyIsKnown && !rules.replaysErrors && captureCount(step) < MAX_CAPTURES) {
     return { outcome: "unknown", nextPhase: "forward", retryInMs: retryGapMs(captureCount(step), 100) };
   }
+  if (!rules.voidByReference) return { outcome: "unknown", nextPhase: "query" };
   const visibleAt = Date.parse(step.last_sent_at ?? "") + rules.visibilityLagMs;
   return { outcome: "unknown", nextPhase: "void", retryInMs: Math.max(0, visibleAt - now) };
 };
@@ -67,17 +71,19 @@ export const judgeCapture = (
         }
         return { outcome: "done", result };
       }
-      if (answer.state === "failed") return declinedBy("payment_declined", answer.decline_reason ?? "declined");
-      if (answer.state === "voided") return declinedBy("upstream_unavailable", null);
+      if (answer.state === "failed") {
+        return { ...declinedBy("payment_declined", answer.decline_reason ?? "declined"), result };
+      }
+      if (answer.state === "voided") return { ...declinedBy("upstream_unavailable", null), result };
       const gap = Math.min(300_000, PENDING_GAP_MS * 2 ** Math.min(step.attempts - 1, 8));
       return { outcome: "pending", result, nextPhase: "wait", retryInMs: gap };
     }
     case "not_found":
       return step.phase === "query"
         ? { ...notFound(step, rules, now), result: known }
-        : { outcome: "unknown", nextPhase: "query" };
+        : { outcome: "unknown", nextPhase: "query", result: known };
     case "voided":
-      return declinedBy("upstream_unavailable", null);
+      return { ...declinedBy("upstream_unavailable", null), result: known };
     case "not_sent": {
       const neverSent = step.result?.maybe_sent !== true;
       const since = now - Date.parse(step.started_at ?? "");
@@ -113,12 +119,20 @@ export const captureTerms = (saga: Saga): { rules: ConnectorRules; amount: Money
 export const callProvider = async (saga: Saga, port: CallPort): Promise<Move> => {
   const input = chargeInput(saga);
   if (input.source.type !== "instrument") throw new Error(`${saga.id} captures nothing`);
+  const { connector } = input.source;
+  const rules = rulesOf(connector);
   const step = currentStep(saga);
   const call = await providerCall(saga, step, port);
   if (call === null) return declinedBy("payment_declined", "instrument_erased");
-  const answer = await port.provider(input.source.connector, call);
-  return judgeCapture(step, answer, input.amount, rulesOf(input.source.connector), port.now());
+  const blind = call.call === "query" && !rules.findByReference;
+  const answer = blind ? NOTHING_TO_ASK : await port.provider(connector, call).catch(() => UNREACHABLE);
+  return judgeCapture(step, answer, input.amount, rules, port.now());
 };
+
+/** What a provider that finds nothing by reference would say. */
+const NOTHING_TO_ASK: GatewayAnswer = { outcome: "not_found" };
+/** A fault on the way to the gateway: the call may have arrived. */
+const UNREACHABLE: GatewayAnswer = { outcome: "unknown", detail: "the gateway did not answer" };
 
 const providerCall = async (saga: Saga, step: SagaStep, port: CallPort): Promise<GatewayCall | null> => {
   const { charge, pod, amount } = chargeInput(saga);

@@ -21,7 +21,10 @@ export type SagaDefinition = {
   kind: SagaKind;
   version: number;
   steps: readonly StepDefinition[];
-  /** Name of the step after which the caller may be told of the resource; a refusal up to it is a problem, and nothing exists. */
+  /**
+   * Name of the step after which, done or left out, the caller may be told of the resource; a refusal up to it is a problem, and
+   * nothing exists.
+   */
   door: string;
   /** From begin to the moment the saga goes back by itself, unless the pivot's intent stands. Milliseconds. */
   deadlineMs: number;

@@ -34,7 +34,7 @@ export const constrainedAccounts = (legs: readonly TransferLeg[]): string[] =>
 export const ledgerTransfer: SagaDefinition = define({
   kind: "ledger_transfer",
   version: 1,
-  door: "post",
+  door: "decide",
   deadlineMs: 365 * 86_400_000,
   steps: [
     compensatable("reserve", { skip: (saga) => constrainedAccounts(transferInput(saga).legs).length < 2 }),

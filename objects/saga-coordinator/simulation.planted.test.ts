@@ -1,0 +1,88 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { reject } from "../../schema/rejections.ts";
+import { storm } from "./testing/stories.ts";
+
+/** Mistakes one could make in the coordinator. The simulation is worth something only if it notices them. */
+const planted = vi.hoisted(() => ({ bug: "" }));
+vi.spyOn(console, "error").mockReturnValue(undefined);
+
+const declined = {
+  outcome: "declined" as const,
+  declined: { rejection: reject("conflict", "planted").rejection, code: "payment_declined", decline_reason: null },
+};
+
+vi.mock("./calls/provider.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("./calls/provider.ts")>();
+  const callProvider: typeof original.callProvider = async (saga, port) => {
+    const notFound = { ...port, provider: () => Promise.resolve({ outcome: "not_found" as const }) };
+    if (planted.bug === "a restart forgets to ask" && saga.steps[saga.cursor]?.phase === "query") {
+      return original.callProvider(saga, notFound);
+    }
+    const move = await original.callProvider(saga, port);
+    if (planted.bug === "unknown is a decline" && move.outcome === "unknown" && move.park === undefined)
+      return declined;
+    if (planted.bug === "not found is a decline" && move.nextPhase === "forward") return declined;
+    return move;
+  };
+  return { ...original, callProvider };
+});
+
+vi.mock("./decide.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("./decide.ts")>();
+  const advance: typeof original.advance = (saga, report, now, cutEpoch) => {
+    if (planted.bug !== "the epoch is not looked at") return original.advance(saga, report, now, cutEpoch);
+    return original.advance(saga, { ...report, epoch: saga.epoch, step: saga.cursor }, now, cutEpoch);
+  };
+  const takeUp: typeof original.takeUp = (saga, now) => {
+    const taken = original.takeUp(saga, now);
+    return planted.bug === "a retry is never due" && saga.steps[saga.cursor]?.next_at !== null ? null : taken;
+  };
+  return { ...original, advance, takeUp };
+});
+
+vi.mock("./standing.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("./standing.ts")>();
+  const needsCall: typeof original.needsCall = (saga) => {
+    const step = saga.steps[saga.cursor];
+    const lateBug = planted.bug === "a retry leaves without its intent";
+    if (!lateBug || step === undefined || step.phase === "wait") return original.needsCall(saga);
+    return isLive(saga) && (step.next_at === null || Date.parse(step.next_at) <= clock());
+  };
+  return { ...original, needsCall };
+});
+
+vi.mock("./calls/accounts.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("./calls/accounts.ts")>();
+  const voidAt: typeof original.voidAt = async (saga, accounts, port) => {
+    if (planted.bug === "only the first account is voided") return original.voidAt(saga, accounts.slice(0, 1), port);
+    return planted.bug === "nothing is voided" ? { outcome: "done" } : original.voidAt(saga, accounts, port);
+  };
+  return { ...original, voidAt };
+});
+
+afterEach(() => {
+  planted.bug = "";
+});
+
+/** The first of `seeds` histories in which something was noticed. */
+const noticed = async (seeds: number): Promise<string | null> => {
+  for (let seed = 1; seed <= seeds; seed++) {
+    const { violations } = await storm(seed);
+    if (violations.length > 0) return violations[0] ?? null;
+  }
+  return null;
+};
+
+const SEEDS = 400;
+
+it.each([
+  "unknown is a decline",
+  "not found is a decline",
+  "the epoch is not looked at",
+  "a retry is never due",
+  "only the first account is voided",
+  "nothing is voided",
+])("the simulation notices when %s", { timeout: 120_000 }, async (bug) => {
+  planted.bug = bug;
+  expect(await noticed(SEEDS)).not.toBeNull();
+});

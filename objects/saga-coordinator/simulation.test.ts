@@ -1,0 +1,99 @@
+import { describe, expect, it, vi } from "vitest";
+import type { Client } from "./testing/clients.ts";
+import type { InFlight } from "./testing/network.ts";
+import { TOKENS } from "./testing/provider.ts";
+import type { Shard } from "./testing/shard.ts";
+import {
+  charge,
+  crashStory,
+  DOUBTFUL,
+  POD,
+  storm,
+  TRANSFERS,
+  type TransferStory,
+  transfer,
+} from "./testing/stories.ts";
+import type { World } from "./testing/world.ts";
+
+/**
+ * The coordinator's own code among models of everybody it talks to, in virtual time. A failing history is replayed with
+ * `SEED=<n> npx vitest run --project unit objects/saga-coordinator/simulation.test.ts`; SEEDS=<n> runs more of them.
+ */
+const { SEED, SEEDS } = process.env;
+if (SEED === undefined) vi.spyOn(console, "error").mockReturnValue(undefined);
+
+const seeds = SEED === undefined ? Array.from({ length: Number(SEEDS ?? 2_000) }, (_, at) => at + 1) : [Number(SEED)];
+
+describe("random histories", () => {
+  it("no money is made or lost, whatever is delayed, doubled, lost or killed", { timeout: 600_000 }, async () => {
+    for (const seed of seeds) {
+      const { violations } = await storm(seed);
+      expect(violations, `replay with SEED=${seed}`).toEqual([]);
+    }
+  });
+
+  it("one seed is one history", async () => {
+    const shape = async () => {
+      const { happened, journals } = await storm(7);
+      return { happened, events: journals.map((events) => events.map(({ type, data }) => [type, data.status])) };
+    };
+    expect(await shape()).toEqual(await shape());
+  });
+});
+
+type Story = [name: string, begin: (world: World, shard: Shard) => Client[]];
+
+const one =
+  (make: (world: World, shard: Shard) => Client): Story[1] =>
+  (world, shard) => [make(world, shard)];
+
+const stories: Story[] = [
+  ...TOKENS.map(
+    (token): Story => [`a charge of ${token}`, one((world, shard) => charge(world, shard, token, 2_000n, 0))],
+  ),
+  ["a charge of a wallet", one((world, shard) => charge(world, shard, "wallet", 2_000n, 0))],
+  ["a charge of an empty wallet", one((world, shard) => charge(world, shard, "wallet", 333_300n, 0))],
+  ["a charge that a review declines", one((world, shard) => charge(world, shard, "tok_ok", DOUBTFUL, 0))],
+  ["a charge that a review approves", one((world, shard) => charge(world, shard, "tok_ok", 700_000n, 0))],
+  ["a charge that the risk rules decline", one((world, shard) => charge(world, shard, "tok_ok", 6_000_000n, 0))],
+  [
+    "a charge of a frozen pod",
+    one((world, shard) => {
+      world.pods.get(POD).frozen = true;
+      return charge(world, shard, "tok_ok", 2_000n, 0);
+    }),
+  ],
+  ...(Object.keys(TRANSFERS) as TransferStory[]).map(
+    (story): Story => [
+      `a transfer (${story} may refuse)`,
+      one((world, shard) => transfer(world, shard, story, 2_000n, 0)),
+    ],
+  ),
+  ["a transfer that the last account refuses", one((world, shard) => transfer(world, shard, "one", 333_300n, 0))],
+  ["a transfer that the first of two refuses", one((world, shard) => transfer(world, shard, "two", 333_300n, 0))],
+  ["a transfer that the first of three refuses", one((world, shard) => transfer(world, shard, "three", 333_300n, 0))],
+  [
+    "a transfer that the last of three refuses",
+    one((world, shard) => {
+      world.accounts.get(`pod:${POD}:EUR`).opening = 0n;
+      return transfer(world, shard, "three", 2_000n, 0);
+    }),
+  ],
+];
+
+describe("killed before each single happening", () => {
+  const fates: InFlight[] = SEED === undefined ? ["kept", "lost", "late"] : [];
+
+  it.each(stories)("%s ends as if nothing had been", { timeout: 120_000 }, async (_name, begin) => {
+    const calm = await crashStory(begin, null, "kept");
+    expect(calm.violations).toEqual([]);
+    for (const inFlight of fates) {
+      for (let at = 0; at < calm.happened; at++) {
+        const { violations, ends } = await crashStory(begin, at, inFlight);
+        const where = `killed before happening ${at}, calls under way ${inFlight}`;
+        expect(violations, where).toEqual([]);
+        expect(ends, where).toEqual(calm.ends);
+      }
+    }
+  });
+});

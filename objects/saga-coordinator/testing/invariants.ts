@@ -1,0 +1,132 @@
+import { chargeInput } from "../../../schema/charges.ts";
+import { formatMinor, toMinor } from "../../../schema/money.ts";
+import { evolveSaga, isLive, type Saga } from "../../../schema/sagas.ts";
+import { transferOf } from "../calls/accounts.ts";
+import { type Client, sameness } from "./clients.ts";
+import type { Shard } from "./shard.ts";
+import type { World } from "./world.ts";
+
+/** After every commit of a shard: what must hold at any moment, whatever is under way. */
+export const checkStep = (world: World, shard: Shard): void => {
+  for (const id of shard.forgotten()) world.violated(`${id} is live and nothing will wake it`);
+  for (const account of world.accounts.all.values()) {
+    if (account.available !== null && account.available < 0n) world.violated(`${account.name} is below its floor`);
+  }
+  const { payments } = world.provider;
+  for (const { reference } of payments) {
+    if (world.provider.captures(reference).length > 1) world.violated(`${reference} was captured twice`);
+  }
+};
+
+/** Once every saga has ended: nothing is held, nothing was lost or made, and everybody agrees on what happened. */
+export const checkEnd = (world: World, clients: readonly Client[]): void => {
+  const sagas = world.shards.flatMap((shard) => shard.sagas);
+  checkJournals(world);
+  checkBooks(world);
+  for (const saga of sagas) {
+    if (isLive(saga)) world.violated(`${saga.id} never ended: ${saga.status} at ${saga.steps[saga.cursor]?.name}`);
+    if (saga.status !== "parked") checkHolds(world, saga);
+    checkTransfer(world, saga);
+    if (saga.kind === "charge") checkCharge(world, saga);
+  }
+  checkProvider(world, sagas);
+  for (const client of clients) checkClient(world, client);
+};
+
+/** The rows are the fold of the journal, entry by entry. */
+const checkJournals = (world: World): void => {
+  for (const shard of world.shards) {
+    const folded = new Map<string, Saga>();
+    for (const event of shard.disk.journal) {
+      if (!event.type.startsWith("saga.")) continue;
+      const id = String(event.data.saga);
+      folded.set(id, evolveSaga(folded.get(id) ?? null, event as unknown as Parameters<typeof evolveSaga>[1]));
+    }
+    for (const saga of shard.sagas) {
+      const replayed = folded.get(saga.id);
+      if (JSON.stringify(replayed) !== JSON.stringify(saga))
+        world.violated(`${saga.id} is not the fold of its journal`);
+      folded.delete(saga.id);
+    }
+    for (const id of folded.keys()) world.violated(`${id} is in the journal and has no row`);
+  }
+};
+
+const checkBooks = (world: World): void => {
+  const sums = new Map<string, bigint>();
+  for (const { posted, currency } of world.accounts.all.values()) {
+    sums.set(currency, (sums.get(currency) ?? 0n) + posted.debit - posted.credit);
+  }
+  for (const [currency, sum] of sums) {
+    if (sum !== 0n) world.violated(`the books are out by ${formatMinor(sum, currency)} ${currency}`);
+  }
+};
+
+const checkHolds = (world: World, saga: Saga): void => {
+  const { id } = transferOf(saga);
+  for (const account of world.accounts.all.values()) {
+    if (account.holds.has(id)) world.violated(`${account.name} still holds for ${saga.id} (${saga.status})`);
+  }
+};
+
+/** Posted whole or not at all, and never both posted and voided. */
+const checkTransfer = (world: World, saga: Saga): void => {
+  const { id, legs } = transferOf(saga);
+  const words = [...world.accounts.all.values()].flatMap((account) =>
+    [...account.words].filter(([transfer]) => transfer === id || transfer.startsWith(`${id}.`)).map(([, word]) => word),
+  );
+  const posted = words.filter(({ state }) => state === "posted").length;
+  if (posted > 0 && words.some(({ state }) => state === "voided")) world.violated(`${saga.id} is posted and voided`);
+  if (posted > 0 && saga.status === "compensated") world.violated(`${saga.id} was taken back and is posted`);
+  if (saga.status === "completed" && posted < new Set(legs.map((leg) => leg.account)).size) {
+    world.violated(`${saga.id} completed and is not posted everywhere`);
+  }
+};
+
+const checkCharge = (world: World, saga: Saga): void => {
+  const { pod, payer } = chargeInput(saga);
+  const permit = world.pods.all.get(pod)?.permits.get(saga.id);
+  const assessment = world.people.all.get(payer)?.assessments.get(saga.id);
+  if (permit !== undefined && permit.ends > 1) world.violated(`the permit of ${saga.id} ended ${permit.ends} times`);
+  if (saga.status === "parked") return;
+  const expected = saga.status === "completed" ? "succeeded" : endOf(saga);
+  if (permit?.state !== "refused" && permit?.state !== expected) {
+    world.violated(`${saga.id} is ${saga.status}, its permit ${permit?.state}, not ${expected}`);
+  }
+  if (assessment?.state === "reserved") world.violated(`${saga.id} ended and its risk reservation did not`);
+  if (saga.status === "completed" && assessment?.state !== "succeeded") world.violated(`${saga.id} was not counted`);
+};
+
+const endOf = ({ failure }: Saga): string =>
+  failure === null ? "nothing" : failure.cause === "refused" ? "released" : failure.cause;
+
+/** The provider's books and ours: a captured payment is a completed charge, or one that is parked for a person to see. */
+const checkProvider = (world: World, sagas: readonly Saga[]): void => {
+  const booked = new Map<string, bigint>();
+  for (const saga of sagas) {
+    if (saga.kind !== "charge") continue;
+    const { charge, source, amount } = chargeInput(saga);
+    if (source.type !== "instrument") continue;
+    const captures = world.provider.captures(charge);
+    if (saga.status === "completed" && captures.length !== 1)
+      world.violated(`${charge} succeeded with ${captures.length} captures`);
+    if (saga.status === "compensated" && captures.length !== 0)
+      world.violated(`${charge} was taken back and is captured`);
+    if (saga.status === "parked" && captures.length !== 1) world.violated(`${charge} is parked: ${saga.parked_reason}`);
+    if (saga.status === "completed") booked.set(amount.currency, (booked.get(amount.currency) ?? 0n) + toMinor(amount));
+  }
+  for (const [currency, sum] of booked) {
+    let posted = 0n;
+    for (const account of world.accounts.all.values()) {
+      if (account.name.startsWith("psp:") && account.currency === currency) posted += account.balance;
+    }
+    if (posted !== sum)
+      world.violated(`captured ${formatMinor(sum, currency)}, posted ${formatMinor(posted, currency)}`);
+  }
+};
+
+const checkClient = (world: World, client: Client): void => {
+  if (!client.done) world.violated(`${client.name} never had its answer`);
+  const kinds = new Set(client.answers.map(sameness));
+  if (kinds.size > 1) world.violated(`${client.name} had two answers: ${[...kinds].join(" then ")}`);
+};

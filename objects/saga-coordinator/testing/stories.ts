@@ -1,0 +1,210 @@
+import { chargeInput } from "../../../schema/charges.ts";
+import type { EventBody } from "../../../schema/events.ts";
+import { fromMinor, toMinor } from "../../../schema/money.ts";
+import type { CreateTransfer } from "../../../schema/rpc/coordinator.ts";
+import type { Saga } from "../../../schema/sagas.ts";
+import { cancel, resolveWait } from "../decide.ts";
+import { type Client, startCharge, startTransfer } from "./clients.ts";
+import { checkEnd } from "./invariants.ts";
+import type { Faults, InFlight } from "./network.ts";
+import { TOKENS, type Token } from "./provider.ts";
+import type { Shard } from "./shard.ts";
+import { World } from "./world.ts";
+
+export const POD = "pod_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+const CLOSED_POD = "pod_01ARZ3NDEKTSV4RRFFQ69G5FAW";
+export const PAYER = "alice";
+
+const leg = (account: string, direction: "debit" | "credit", minor: bigint) => ({
+  account,
+  direction,
+  amount: fromMinor(minor, "EUR"),
+});
+
+/** Money to begin with, in two wallets and a pod. */
+export const fund = (world: World): void => {
+  for (const name of [`wallet:${PAYER}:EUR`, "wallet:bob:EUR"]) world.accounts.get(name).opening = 100_000n;
+  world.accounts.get(`pod:${POD}:EUR`).opening = 5_000n;
+};
+
+/** A pod account with something in it, closed to whatever comes. */
+export const closePod = (world: World): void => {
+  world.accounts.get(`pod:${CLOSED_POD}:EUR`).closed = true;
+};
+
+export const charge = (world: World, shard: Shard, token: Token | "wallet", minor: bigint, waitMs: number): Client => {
+  const name = `charge-${world.random.int(2 ** 30)}`;
+  const source = token === "wallet" ? ({ type: "wallet" } as const) : ({ type: "instrument", token } as const);
+  const amount = fromMinor(minor, "EUR");
+  const command = { pod: POD, payer: PAYER, amount, source, settle_currency: "EUR", description: null };
+  return startCharge(world, name, shard, command, waitMs);
+};
+
+/** Transfers by how many of their accounts may refuse: the last of those decides. */
+export const TRANSFERS = {
+  nobody: () => [leg("bank:sandbox:EUR", "debit", 500n), leg(`wallet:bob:EUR`, "credit", 500n)],
+  one: (minor: bigint) => [leg(`wallet:${PAYER}:EUR`, "debit", minor), leg(`wallet:bob:EUR`, "credit", minor)],
+  two: (minor: bigint) => [
+    leg(`wallet:${PAYER}:EUR`, "debit", minor),
+    leg("wallet:bob:EUR", "debit", 700n),
+    leg(`pod:${POD}:EUR`, "credit", minor + 700n),
+  ],
+  three: (minor: bigint) => [
+    leg(`wallet:${PAYER}:EUR`, "debit", minor),
+    leg("wallet:bob:EUR", "debit", 300n),
+    leg(`pod:${POD}:EUR`, "debit", 100n),
+    leg("fee:EUR", "credit", minor + 400n),
+  ],
+  closed: (minor: bigint) => [
+    leg(`wallet:${PAYER}:EUR`, "debit", minor + 10n),
+    leg(`pod:${CLOSED_POD}:EUR`, "credit", minor),
+    leg("suspense:EUR", "credit", 10n),
+  ],
+} as const satisfies Record<string, (minor: bigint) => CreateTransfer["legs"]>;
+
+export type TransferStory = keyof typeof TRANSFERS;
+
+export const transfer = (world: World, shard: Shard, story: TransferStory, minor: bigint, waitMs: number): Client => {
+  if (story === "closed") closePod(world);
+  const id = world.ids.next("trf", world.sim.now);
+  const command = { id, legs: TRANSFERS[story](minor), reason: "test", metadata: { reason: "test" } };
+  return startTransfer(world, id, shard, command, waitMs);
+};
+
+/** Operators: somebody decides every review sooner or later. */
+const reviewAll = (world: World, approves: (saga: Saga) => boolean): void => {
+  const look = (): void => {
+    for (const shard of world.shards) {
+      for (const saga of shard.waiting) {
+        if (saga.steps[saga.cursor]?.name !== "review") continue;
+        const verdict = approves(saga) ? "approve" : "decline";
+        world.at(shard, () => {
+          const { driver } = shard.parts;
+          void driver
+            .change(saga.id, (before, turn) =>
+              resolveWait(before, "review", verdict, { by: "op", text: "seen" }, turn.now, turn.state.cutEpoch),
+            )
+            .then((changed) => (changed === null ? undefined : driver.drive(changed)));
+        });
+      }
+    }
+    world.sim.after(3_000, look, null);
+  };
+  world.sim.after(1_000, look, null);
+};
+
+/** Somebody takes a charge back; what was granted must be kept. */
+const cancelOne = (world: World): void => {
+  const shard = world.random.pick(world.shards);
+  const charges = shard.sagas.filter((saga) => saga.kind === "charge");
+  if (charges.length === 0) return;
+  const { id } = world.random.pick(charges);
+  world.at(shard, () => {
+    const { driver } = shard.parts;
+    void driver
+      .change(id, (before, turn) => cancel(before, turn.now))
+      .then((changed) => {
+        if (changed === null) return;
+        if (changed.status !== "compensating" && changed.status !== "compensated")
+          world.violated(`${id} was not cancelled`);
+        return driver.drive(changed);
+      });
+  });
+};
+
+/** A trial balance in the middle of it all; a cut that breaks off is abandoned, one that answers must balance. */
+const takeTrialBalance = (world: World): void => {
+  const [first] = world.shards;
+  if (first === undefined) return;
+  world.at(first, () => {
+    first.parts.reports.trialBalance(true).then(
+      ({ balanced, currencies }) => {
+        if (!balanced) world.violated(`a cut does not balance: ${JSON.stringify(currencies)}`);
+      },
+      () => undefined,
+    );
+  });
+};
+
+const allEnded = (world: World, clients: readonly Client[]) => (): boolean =>
+  clients.every((client) => client.done) && world.shards.every((shard) => shard.isIdle);
+
+/** How long everything may take once nothing goes wrong any more. Milliseconds of virtual time. */
+export const HEALED_MS = 20 * 60_000;
+
+/** What came of a history. `ends`: how each saga ended, in the order they began. */
+export type Verdict = { violations: string[]; happened: number; ends: string[]; journals: EventBody[][] };
+
+const verdict = (world: World): Verdict => ({
+  violations: world.violations,
+  happened: world.sim.happened,
+  ends: world.shards.flatMap((shard) => shard.sagas).map(({ status, failure }) => `${status} ${failure?.cause ?? ""}`),
+  journals: world.shards.map(({ disk }) => disk.journal),
+});
+
+/** What an operator declines in a story. */
+export const DOUBTFUL = 700_100n;
+const isFine = (saga: Saga): boolean => toMinor(chargeInput(saga).amount) !== DOUBTFUL;
+
+/** One story, the shard killed before one happening of it; without `crashAt` nothing goes wrong. */
+export const crashStory = async (
+  begin: (world: World, shard: Shard) => Client[],
+  crashAt: number | null,
+  inFlight: InFlight,
+): Promise<Verdict> => {
+  const world = new World({ seed: 1 });
+  fund(world);
+  const [shard] = world.shards;
+  if (shard === undefined) throw new Error("a world without a shard");
+  world.sim.before = (index) => {
+    if (index === crashAt) world.crash(shard, inFlight, 300);
+  };
+  reviewAll(world, isFine);
+  const clients = begin(world, shard);
+  await world.run(HEALED_MS, allEnded(world, clients));
+  checkEnd(world, clients);
+  const found = verdict(world);
+  world.close();
+  return found;
+};
+
+const FAULTS: Faults = { lost: 0.06, lostReply: 0.06, twice: 0.1, slow: 0.05, notSent: 0.05, webhookLost: 0.3 };
+
+/** A random history: commands of every kind, everything going wrong, shards dying, then a world that has healed. */
+export const storm = async (seed: number): Promise<Verdict> => {
+  const world = new World({ seed, shards: 2, faults: FAULTS, shuffled: true });
+  const { random, sim, network } = world;
+  fund(world);
+  if (random.chance(0.1)) world.pods.get(POD).frozen = true;
+  reviewAll(world, () => random.chance(0.7));
+  const clients: Client[] = [];
+  const soon = (withinMs: number, run: () => void): void => void sim.after(random.int(withinMs), run, null);
+  const wait = (): number => random.pick([0, 1_000, 10_000]);
+  for (let left = 2 + random.int(2); left > 0; left--) {
+    soon(8_000, () => {
+      const shard = random.pick(world.shards);
+      const minor = BigInt(random.pick([1, 20_00, 333_33, 700_000, 6_000_000]));
+      if (random.chance(0.6)) clients.push(charge(world, shard, random.pick(TOKENS), minor, wait()));
+      else if (random.chance(0.4)) clients.push(charge(world, shard, "wallet", minor, wait()));
+      else {
+        const story = random.pick(Object.keys(TRANSFERS) as TransferStory[]);
+        clients.push(transfer(world, shard, story, minor, wait()));
+      }
+    });
+  }
+  for (let left = random.int(4); left > 0; left--) {
+    soon(15_000, () =>
+      world.crash(random.pick(world.shards), random.pick(["kept", "lost", "late"]), random.int(12_000)),
+    );
+  }
+  for (let left = random.int(2); left > 0; left--) soon(12_000, () => cancelOne(world));
+  for (let left = random.int(3); left > 0; left--) soon(15_000, () => takeTrialBalance(world));
+  sim.after(20_000, () => network.heal(), null);
+  sim.after(25_000, () => takeTrialBalance(world), null);
+  await world.run(30_000, () => false);
+  await world.run(HEALED_MS, allEnded(world, clients));
+  checkEnd(world, clients);
+  const found = verdict(world);
+  world.close();
+  return found;
+};
