@@ -103,11 +103,11 @@ const story = async (first: Server): Promise<{ ok: boolean; last: Server }> => {
     show(resumed),
   );
 
-  const proof = await prove(wire, pod);
+  const proof = await prove(wire, pod, [paid.id, declined.id, late.id, resumed.id]);
   tell(
     { step: "proof", ok: proof.ok, chains: proof.chains, currencies: proof.currencies },
     "The proof",
-    ...proof.lines.map((line) => `${line.ok ? green("✔") : red("✘")} ${line.text}`),
+    ...proof.lines.map((line) => `${line.ok ? green("✔") : red("✘")} ${line.detail}`),
   );
   return { ok: proof.ok, last: second };
 };

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Log, LogLevel, type MiniflareOptions, Response, type WorkerOptions } from "miniflare";
 import type { Bundle } from "./bundle.ts";
-import { armedFaults, faultPoint } from "./faults.ts";
+import { faultPoint } from "./faults.ts";
 import { LOCAL_AUDIENCE, LOCAL_ISSUER, localKeySet } from "./issuer.ts";
 import { HOST } from "./ports.ts";
 import { devVariables, faultSetting, localSecrets, rateSetting } from "./settings.ts";
@@ -64,7 +64,12 @@ export function runtimeOptions(
     handleStructuredLogs: ({ level, message }) => process.stderr.write(`[${level}] ${message}\n`),
     resourcePersistencePath: join(stateDir, "data"),
     workers: [
-      workerOptions(withRate(product, rateSetting(process.env)), ports.product, values, faultBinding(runtime)),
+      workerOptions(
+        withRate(product, rateSetting(process.env)),
+        ports.product,
+        values,
+        faultBinding(runtime, stateDir),
+      ),
       workerOptions(sandbox, ports.sandbox, {
         ...sandbox.config.vars,
         WEBHOOK_SECRET: values.WEBHOOK_SECRET_SANDBOX,
@@ -120,15 +125,14 @@ function withRate(made: Bundle, limit: number): Bundle {
   return { ...made, config: { ...made.config, bindings: limit === 0 ? others : limited } };
 }
 
-function faultBinding(runtime: RuntimeProcess): Record<string, RuntimeBinding> {
-  const points = faultSetting(process.env);
-  if (points === undefined) return {};
-  const isArmed = armedFaults(points);
+function faultBinding(runtime: RuntimeProcess, stateDir: string): Record<string, RuntimeBinding> {
+  const strikes = faultSetting(process.env, stateDir);
+  if (strikes === undefined) return {};
   return {
     FAULTS: {
       type: "fetcher",
       handler: ({ url }) => {
-        if (isArmed(faultPoint(url))) {
+        if (strikes(faultPoint(url))) {
           runtime.kill();
           process.kill(process.pid, "SIGKILL");
         }

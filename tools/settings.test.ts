@@ -41,6 +41,7 @@ test("a port, a rate and fault points are read strictly", () => {
   for (const PORT of ["65536", "x", "-1", "80.5"]) expect(() => portSetting({ PORT }, "PORT")).toThrow(/PORT/);
   expect([rateSetting({}), rateSetting({ CROWDPAY_RATE: "600" })]).toEqual([0, 600]);
   expect(() => rateSetting({ CROWDPAY_RATE: "many" })).toThrow(/CROWDPAY_RATE/);
-  expect(faultSetting({})).toBeUndefined();
-  expect(faultSetting({ CROWDPAY_FAULTS: "a:b, c#2," })).toEqual(["a:b", "c#2"]);
+  expect(faultSetting({}, stateDir)).toBeUndefined();
+  const strikes = faultSetting({ CROWDPAY_FAULTS: "a:b, c#2," }, stateDir);
+  expect(["c", "a:b", "c"].map((point) => strikes?.(point))).toEqual([false, true, true]);
 });

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { armedFaults, type FaultSwitch, faultPoints, liveFaults } from "./faults.ts";
 import { readIfPresent, replaceFile } from "./files.ts";
 
 /** The checkout's root. */
@@ -31,12 +32,13 @@ export function rateSetting(env: Environment): number {
   return Number(text);
 }
 
-/** `CROWDPAY_FAULTS`: the armed fault points, each `point` (its first hit) or `point#k` (its k-th). */
-export function faultSetting(env: Environment): string[] | undefined {
+/**
+ * `CROWDPAY_FAULTS`: the armed fault points, each `point` (its first hit) or `point#k` (its k-th); `live`: armed while the server
+ * runs, by a file in its state directory. Undefined: there are none, and the product runs without a thought of them.
+ */
+export function faultSetting(env: Environment, stateDir: string): FaultSwitch | undefined {
   if (!env.CROWDPAY_FAULTS) return undefined;
-  return env.CROWDPAY_FAULTS.split(",")
-    .map((point) => point.trim())
-    .filter((point) => point !== "");
+  return env.CROWDPAY_FAULTS === "live" ? liveFaults(stateDir) : armedFaults(faultPoints(env.CROWDPAY_FAULTS));
 }
 
 const GENERATED: Readonly<Record<string, () => string>> = {

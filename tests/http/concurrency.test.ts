@@ -65,3 +65,24 @@ test("two hundred charges at once on one pod all end, and every cent is in the p
   expect(pool).toBe(cents(entries.map(({ credit }) => credit)));
   expect(cents(books.map(({ amount }) => amount))).toBe(cents(succeeded.map(({ amount }) => amount)));
 });
+
+test("a freeze among fifty charges: each was paid whole or never was, and the pool is those that were paid", async () => {
+  const pod = await openPod(server, { owner: "freezer" });
+  const charges = Array.from({ length: 50 }, (_, index) =>
+    charge(pod.owner, pod, { amount: "3.00", from: "tok_ok", key: `freeze-${index}`, wait: 30 }),
+  );
+  await Promise.race(charges);
+  must(await pod.owner.post(`/v1/pods/${pod.id}/freeze`, {}), 200);
+  const answers = await Promise.all(charges);
+  const paid = answers.filter(({ status }) => status === 201);
+  expect(paid.length).toBeGreaterThan(0);
+  expect(paid.map(({ body }) => body.status)).toEqual(paid.map(() => "succeeded"));
+  const refused = answers.filter(({ status }) => status !== 201);
+  expect(refused.map(({ status, body }) => [status, (body as unknown as { code: string }).code])).toEqual(
+    refused.map(() => [422, "pod_not_active"]),
+  );
+  const ids = paid.map(({ body }) => body.id);
+  const witness = { reader: pod.owner, operator: await operator(server), sandbox: api(server.sandboxUrl) };
+  const report = await checkAll(witness, pod.id, ids);
+  expect(faultsIn(report.verdicts)).toEqual([]);
+});

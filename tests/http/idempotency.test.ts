@@ -252,6 +252,53 @@ describe("a key used for another command names the first field that differs", ()
   });
 });
 
+test("two commands at once under one key are one charge, and the other is told so", async () => {
+  const own = await openPod(server);
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, index) =>
+      post("alice", chargesOf(own), from("tok_ok", index % 2 === 0 ? "20.00" : "21.00"), "two-at-once"),
+    ),
+  );
+  const first = answers.find(({ status, replayed }) => status === 201 && replayed === null) ?? expect.unreachable();
+  const { id, amount } = json<Charge>(first);
+  for (const [index, answer] of answers.entries()) {
+    const same = amount.amount === (index % 2 === 0 ? "20.00" : "21.00");
+    const { code, field } = json<Partial<Problem>>(answer);
+    if (answer.status === 201) expect([same, json<Charge>(answer).id]).toEqual([true, id]);
+    else if (answer.status === 409) expect([same, code]).toEqual([true, "idempotency_in_progress"]);
+    else expect([same, answer.status, code, field]).toEqual([false, 422, "idempotency_mismatch", "/amount/amount"]);
+  }
+  await countCharges(own, 1);
+});
+
+test("a caller who hangs up and asks again is charged once", async () => {
+  const own = await openPod(server);
+  const authorization = `Bearer ${await token(server.stateDir, "alice")}`;
+  const hangUp = async (afterMs: number): Promise<void> => {
+    const gone = fetch(new URL(chargesOf(own), server.url), {
+      method: "POST",
+      headers: { authorization, "content-type": "application/json", "idempotency-key": "hung-up" },
+      body: JSON.stringify(from("tok_slow")),
+      signal: AbortSignal.timeout(afterMs),
+    });
+    await gone.catch(() => undefined);
+  };
+  for (const afterMs of [200, 20, 5]) await hangUp(afterMs);
+  const answer = await poll(
+    () => post("alice", chargesOf(own), from("tok_slow"), "hung-up"),
+    ({ status }) => status !== 409,
+  );
+  expect([201, 202]).toContain(answer.status);
+  const ended = await poll(
+    async () => must(await own.owner.get<Charge>(`/v1/charges/${json<Charge>(answer).id}`), 200),
+    ({ status }) => status !== "processing",
+  );
+  expect(ended.status).toBe("succeeded");
+  await countCharges(own, 1);
+  const read = must(await own.owner.get<{ balances: { posted: string }[] }>(`/v1/pods/${own.id}`), 200);
+  expect(read.balances.map(({ posted }) => posted)).toEqual(["11.82"]);
+});
+
 describe("the key itself", () => {
   const under = async (key: string | undefined): Promise<[number, string | undefined]> => {
     const { status, text } = await post("alice", chargesOf(pod), from("tok_declined"), key);
