@@ -8,8 +8,14 @@ const MEMBERS = Array.from({ length: 20 }, (_, index) => `member-${index + 1}`);
 const CHARGES = 200;
 /** A cent apart, so that no two charges can stand in for each other in a sum. */
 const amountOf = (index: number): string => `10.${String(index % 100).padStart(2, "0")}`;
-/** Now and then a card says no, in the middle of all the others. */
-const instrumentOf = (index: number): string => (index % 10 === 7 ? "tok_declined" : "tok_ok");
+/** Now and then a card says no, or its provider stumbles, in the middle of all the others. */
+const AMONG: Readonly<Record<number, string>> = {
+  3: "tok_declined",
+  7: "tok_5xx_twice",
+  11: "tok_duplicate_webhook",
+  17: "tok_async",
+};
+const instrumentOf = (index: number): string => AMONG[index % 20] ?? "tok_ok";
 
 let server: Server;
 beforeAll(async () => {
@@ -41,7 +47,7 @@ test("two hundred charges at once on one pod all end, and every cent is in the p
     }),
   );
   expect(ended.map(({ status }) => status)).toEqual(
-    Array.from({ length: CHARGES }, (_, index) => (instrumentOf(index) === "tok_ok" ? "succeeded" : "failed")),
+    Array.from({ length: CHARGES }, (_, index) => (instrumentOf(index) === "tok_declined" ? "failed" : "succeeded")),
   );
   expect(ended.map(({ payer }) => payer)).toEqual(
     Array.from({ length: CHARGES }, (_, index) => MEMBERS[index % MEMBERS.length]),
@@ -64,11 +70,11 @@ test("two hundred charges at once on one pod all end, and every cent is in the p
   expect(pool).toBe(cents(succeeded.map(({ settled }) => settled)));
   expect(pool).toBe(cents(entries.map(({ credit }) => credit)));
   expect(cents(books.map(({ amount }) => amount))).toBe(cents(succeeded.map(({ amount }) => amount)));
-});
+}, 120_000);
 
-test("a freeze among fifty charges: each was paid whole or never was, and the pool is those that were paid", async () => {
+test("a freeze among thirty charges: each was paid whole or never was, and the pool is those that were paid", async () => {
   const pod = await openPod(server, { owner: "freezer" });
-  const charges = Array.from({ length: 50 }, (_, index) =>
+  const charges = Array.from({ length: 30 }, (_, index) =>
     charge(pod.owner, pod, { amount: "3.00", from: "tok_ok", key: `freeze-${index}`, wait: 30 }),
   );
   await Promise.race(charges);

@@ -109,6 +109,32 @@ describe("one charge from each instrument", () => {
   });
 });
 
+describe("Prefer: wait", () => {
+  let pod: OpenPod;
+  beforeAll(async () => {
+    pod = await openPod(server);
+  });
+
+  test("of nothing is answered at once: under way, where to look, and when", async () => {
+    const started = Date.now();
+    const order = { amount: "10.00", from: "tok_slow", key: "no-wait", wait: 0 };
+    const { status, headers, body } = await charge(pod.owner, pod, order);
+    expect(Date.now() - started).toBeLessThan(2_500);
+    expect([status, body.status, body.settled]).toEqual([202, "processing", undefined]);
+    expect(headers.get("location")).toBe(`/v1/charges/${body.id}`);
+    expect(headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+    expect((await endOf(pod, body.id, DEADLINE_MS)).status).toBe("succeeded");
+  });
+
+  test("of long enough is answered with the end, and no later", async () => {
+    const started = Date.now();
+    const order = { amount: "10.00", from: "tok_async", key: "long-wait", wait: 30 };
+    const { status, body } = await charge(pod.owner, pod, order);
+    expect([status, body.status]).toEqual([201, "succeeded"]);
+    expect(Date.now() - started).toBeLessThan(DEADLINE_MS);
+  });
+});
+
 describe("the same request twenty times at once under one key is one charge", () => {
   let pod: OpenPod;
   const answers = new Map<string, Answer<Charge>[]>();
