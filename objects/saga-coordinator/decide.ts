@@ -186,7 +186,8 @@ const tryAgain = (saga: Saga, report: StepReport, now: number): Saga => {
   if (now - troubledSince(step) > PARK_AFTER_MS && !canGoBack(saga)) {
     return park(saga, `${step.name}: ${report.outcome} for a day`, now);
   }
-  const phase = report.nextPhase ?? step.phase;
+  // Nothing an undo hears turns it round.
+  const phase = step.phase === "compensate" ? step.phase : (report.nextPhase ?? step.phase);
   // `unknown` shows where a provider may have acted; a call to an actor of ours is simply made again.
   const asked = stepDefinition(saga, saga.cursor).unknown === "ask" && phase !== "compensate";
   return {

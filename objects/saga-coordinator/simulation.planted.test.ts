@@ -40,17 +40,6 @@ vi.mock("./decide.ts", async (importOriginal) => {
   return { ...original, advance, takeUp };
 });
 
-vi.mock("./standing.ts", async (importOriginal) => {
-  const original = await importOriginal<typeof import("./standing.ts")>();
-  const needsCall: typeof original.needsCall = (saga) => {
-    const step = saga.steps[saga.cursor];
-    const lateBug = planted.bug === "a retry leaves without its intent";
-    if (!lateBug || step === undefined || step.phase === "wait") return original.needsCall(saga);
-    return isLive(saga) && (step.next_at === null || Date.parse(step.next_at) <= clock());
-  };
-  return { ...original, needsCall };
-});
-
 vi.mock("./calls/accounts.ts", async (importOriginal) => {
   const original = await importOriginal<typeof import("./calls/accounts.ts")>();
   const voidAt: typeof original.voidAt = async (saga, accounts, port) => {

@@ -71,9 +71,8 @@ export const assess = async (saga: Saga, port: CallPort): Promise<Move> => {
   const { outcome, score, reasons } = answer.decision;
   const result = { outcome, score: String(score), reasons };
   if (outcome !== "decline") return { outcome: "done", result };
-  const rejection = reject("risk_declined", "the payment was declined by our risk rules", {
-    reason: reasons[0] ?? "risk",
-  }).rejection;
+  // Which rule it was is the operator's to read: told to the caller, it would tell how to pass.
+  const { rejection } = reject("risk_declined", "the payment was declined by our risk rules");
   return { outcome: "declined", result, declined: { rejection, code: "risk_declined", decline_reason: null } };
 };
 

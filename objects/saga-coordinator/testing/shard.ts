@@ -159,7 +159,7 @@ export class Shard {
     );
     const driver = new Driver(asActor, port, waiters, env);
     const fees = feeRates(undefined);
-    const intake = new Intake({ actor: asActor, driver, waiters, sealed, env: env, shard: this.number, fees });
+    const intake = new Intake({ actor: asActor, driver, waiters, sealed, env, shard: this.number, fees });
     const reports = new Reports(asActor, env, this.number, {
       cutShard: (epoch, after) => this.cutShard(epoch, after),
       directory: async () => ({ streams: [], next: null }),

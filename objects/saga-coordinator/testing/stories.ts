@@ -93,12 +93,11 @@ const reviewAll = (world: World, approves: (saga: Saga) => boolean): void => {
   world.sim.after(1_000, look, null);
 };
 
-/** Somebody takes a charge back; what was granted must be kept. */
-const cancelOne = (world: World): void => {
-  const shard = world.random.pick(world.shards);
-  const charges = shard.sagas.filter((saga) => saga.kind === "charge");
-  if (charges.length === 0) return;
-  const { id } = world.random.pick(charges);
+/** Somebody takes the shard's newest charge back; what was granted must be kept. */
+const cancelNewest = (world: World, shard: Shard): void => {
+  const newest = shard.sagas.filter((saga) => saga.kind === "charge").at(-1);
+  if (newest === undefined) return;
+  const { id } = newest;
   world.at(shard, () => {
     const { driver } = shard.parts;
     void driver
@@ -190,6 +189,7 @@ export const storm = async (seed: number): Promise<Verdict> => {
         const story = random.pick(Object.keys(TRANSFERS) as TransferStory[]);
         clients.push(transfer(world, shard, story, minor, wait()));
       }
+      if (random.chance(0.3)) soon(600, () => cancelNewest(world, shard));
     });
   }
   for (let left = random.int(4); left > 0; left--) {
@@ -197,7 +197,6 @@ export const storm = async (seed: number): Promise<Verdict> => {
       world.crash(random.pick(world.shards), random.pick(["kept", "lost", "late"]), random.int(12_000)),
     );
   }
-  for (let left = random.int(2); left > 0; left--) soon(12_000, () => cancelOne(world));
   for (let left = random.int(3); left > 0; left--) soon(15_000, () => takeTrialBalance(world));
   sim.after(20_000, () => network.heal(), null);
   sim.after(25_000, () => takeTrialBalance(world), null);

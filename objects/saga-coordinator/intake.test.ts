@@ -1,0 +1,268 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { SYSTEM } from "../../schema/events.ts";
+import { fromMinor } from "../../schema/money.ts";
+import type { ChargeAnswer, CreateCharge, TransferAnswer } from "../../schema/rpc/coordinator.ts";
+import type { PodModel } from "./testing/people.ts";
+import type { Shard } from "./testing/shard.ts";
+import { fund, PAYER, POD, TRANSFERS, type TransferStory } from "./testing/stories.ts";
+import { World } from "./testing/world.ts";
+
+vi.spyOn(console, "error").mockReturnValue(undefined);
+
+let world: World;
+let shard: Shard;
+
+beforeEach(() => {
+  world = new World({ seed: 5 });
+  fund(world);
+  [shard] = world.shards as [Shard];
+});
+afterEach(() => world.close());
+
+const meta = (correlation: string) => ({ principal: SYSTEM, correlation, causation: null });
+
+const command = (change: Partial<CreateCharge> = {}): CreateCharge => ({
+  pod: POD,
+  payer: PAYER,
+  amount: fromMinor(2_000n, "EUR"),
+  source: { type: "instrument", token: "tok_ok" },
+  settle_currency: "EUR",
+  description: null,
+  ...change,
+});
+
+type Asked<A> = { answer: A | null };
+
+/** Sends a call now; its answer is there once the world has run on. */
+const ask = <A>(send: () => Promise<A>): Asked<A> => {
+  const asked: Asked<A> = { answer: null };
+  world.at(shard, () => {
+    void send().then((answer) => {
+      asked.answer = structuredClone(answer);
+    });
+  });
+  return asked;
+};
+
+const charge = (request: string, waitMs = 10_000, body = command(), key = "k"): Asked<ChargeAnswer> =>
+  ask(() => {
+    const scope = { subject: PAYER, command: "charge.create", key, request: JSON.stringify(body) };
+    return shard.parts.intake.charge(body, scope, waitMs, meta(request));
+  });
+
+const transfer = (
+  request: string,
+  id: string,
+  story: TransferStory,
+  minor = 2_000n,
+  waitMs = 10_000,
+): Asked<TransferAnswer> =>
+  ask(() => {
+    const body = { id, legs: TRANSFERS[story](minor), reason: "r", metadata: { reason: "r" } };
+    return shard.parts.intake.transfer(body, waitMs, meta(request));
+  });
+
+const run = (ms: number) => world.run(ms, () => false);
+const answered = async <A>(asked: Asked<A>): Promise<A> => {
+  await world.run(120_000, () => asked.answer !== null);
+  if (asked.answer === null) throw new Error("no answer");
+  return asked.answer;
+};
+const withoutReplay = (answer: ChargeAnswer | TransferAnswer) => ({ ...answer, replayed: null });
+const provider = (token: string) => command({ source: { type: "instrument", token } });
+
+describe("the first answer", () => {
+  it("is the charge as it ended, and the same for ever after", async () => {
+    const first = await answered(charge("r1"));
+    expect(first).toMatchObject({ kind: "resource", status: 201, replayed: false, charge: { status: "succeeded" } });
+    const second = await answered(charge("r2"));
+    expect(second).toMatchObject({ status: 201, replayed: true });
+    expect(withoutReplay(second)).toEqual(withoutReplay(first));
+    expect(world.provider.payments).toHaveLength(1);
+  });
+
+  it("stays 202 once patience ended, with the charge as it is now", async () => {
+    const first = await answered(charge("r1", 0, provider("tok_async")));
+    expect(first).toMatchObject({ status: 202, charge: { status: "processing" } });
+    await run(10_000);
+    const second = await answered(charge("r2", 0, provider("tok_async")));
+    expect(second).toMatchObject({ status: 202, replayed: true, charge: { status: "succeeded" } });
+  });
+
+  it("is 202 at once for a charge that a person must look at", async () => {
+    const asked = charge("r1", 30_000, command({ amount: fromMinor(700_000n, "EUR") }));
+    await run(1_000);
+    expect(asked.answer).toMatchObject({ status: 202, charge: { status: "requires_review" } });
+  });
+
+  it("is held past the caller's patience until somebody may be told of the charge", async () => {
+    world.network.faults = { ...world.network.faults, lost: 1 };
+    const asked = charge("r1", 0, command({ source: { type: "wallet" } }));
+    await run(5_000);
+    expect(asked.answer).toBeNull();
+    world.network.heal();
+    expect(await answered(asked)).toMatchObject({ kind: "resource" });
+  });
+
+  it("is that of the end, when patience and charge end together", async () => {
+    for (let waitMs = 0; waitMs < 400; waitMs += 20) {
+      const key = `k${waitMs}`;
+      const first = await answered(charge(`a${key}`, waitMs, command(), key));
+      await run(5_000);
+      const second = await answered(charge(`b${key}`, 0, command(), key));
+      expect([second.kind, "status" in second && second.status]).toEqual([
+        first.kind,
+        "status" in first && first.status,
+      ]);
+    }
+  });
+
+  it("is 202 for a charge that stopped for a person", async () => {
+    const answer = await answered(charge("r1", 10_000, provider("tok_wrong_amount")));
+    expect(answer).toMatchObject({ status: 202, charge: { status: "processing" } });
+    expect(shard.sagas[0]).toMatchObject({ status: "parked" });
+  });
+
+  it("names the first field that differs, for another command under the key", async () => {
+    await answered(charge("r1"));
+    const other = await answered(charge("r2", 0, command({ amount: fromMinor(2_001n, "EUR") })));
+    expect(other).toMatchObject({
+      kind: "problem",
+      rejection: { code: "idempotency_mismatch", field: "/amount/amount" },
+    });
+  });
+});
+
+describe("while the first answer is not fixed", () => {
+  it("another caller is told so, for as long as somebody waits", async () => {
+    const first = charge("r1", 10_000, provider("tok_async"));
+    await run(500);
+    const second = charge("r2", 10_000, provider("tok_async"));
+    await run(100);
+    expect(second.answer).toMatchObject({
+      kind: "problem",
+      rejection: { code: "idempotency_in_progress", retry_after: 1 },
+    });
+    expect(await answered(first)).toMatchObject({ status: 201, replayed: false });
+  });
+
+  it("the same caller's second try joins", async () => {
+    const first = charge("r1", 10_000, provider("tok_async"));
+    await run(500);
+    const second = charge("r1", 10_000, provider("tok_async"));
+    expect(withoutReplay(await answered(second))).toEqual(withoutReplay(await answered(first)));
+  });
+
+  it("whoever comes after the caller died takes its place", async () => {
+    const first = charge("r1", 10_000, provider("tok_async"));
+    await run(500);
+    world.crash(shard, "kept", 100);
+    await run(500);
+    const second = await answered(charge("r2", 10_000, provider("tok_async")));
+    expect([first.answer, second]).toMatchObject([
+      null,
+      { status: 201, replayed: false, charge: { status: "succeeded" } },
+    ]);
+    expect(world.provider.payments).toHaveLength(1);
+  });
+});
+
+describe("a refusal", () => {
+  it("from the begin on is kept, word for word and with the first call's id", async () => {
+    (world.pods.get(POD) as PodModel).frozen = true;
+    const first = await answered(charge("r1"));
+    expect(first).toMatchObject({
+      kind: "problem",
+      rejection: { code: "pod_not_active" },
+      request_id: "r1",
+      replayed: false,
+    });
+    (world.pods.get(POD) as PodModel).frozen = false;
+    const second = await answered(charge("r2"));
+    expect(second).toMatchObject({ replayed: true });
+    expect(withoutReplay(second)).toEqual(withoutReplay(first));
+  });
+
+  it("carries the first call's id to whoever took its place, too", async () => {
+    world.network.faults = { ...world.network.faults, lost: 1 };
+    (world.pods.get(POD) as PodModel).frozen = true;
+    charge("r1", 0, command({ source: { type: "wallet" } }));
+    await run(500);
+    world.crash(shard, "lost", 100);
+    await run(500);
+    const second = charge("r2", 0, command({ source: { type: "wallet" } }));
+    world.network.heal();
+    expect(await answered(second)).toMatchObject({ kind: "problem", request_id: "r1" });
+    expect(await answered(charge("r3", 0, command({ source: { type: "wallet" } })))).toMatchObject({
+      request_id: "r1",
+      replayed: true,
+    });
+  });
+
+  it("leaves no charge, and nothing held", async () => {
+    const broke = command({ source: { type: "wallet" }, amount: fromMinor(400_000n, "EUR") });
+    const answer = await answered(charge("r1", 10_000, broke));
+    expect(answer).toMatchObject({
+      kind: "problem",
+      rejection: { code: "insufficient_funds", available: { amount: "1000.00" } },
+    });
+    expect(shard.sagas[0]).toMatchObject({ status: "compensated", failure: { cause: "refused" } });
+  });
+
+  it("before the begin is not kept: the key may be used again", async () => {
+    // The gateway's word on an instrument is lost: then the capture will tell.
+    world.network.faults = { ...world.network.faults, lost: 1 };
+    const unreachable = transfer("r1", "trf_03QCPC7X67FEHZNQZFDX95A19F", "one");
+    await run(1_000);
+    expect(unreachable.answer).toMatchObject({ kind: "problem", rejection: { code: "upstream_unavailable" } });
+    world.network.heal();
+    expect(await answered(transfer("r2", "trf_03QCPC7X67FEHZNQZFDX95A19F", "one"))).toMatchObject({
+      kind: "resource",
+      replayed: false,
+    });
+  });
+});
+
+describe("a transfer", () => {
+  const id = () => world.ids.next("trf", world.sim.now);
+
+  it("is made once under its id, and answered the same", async () => {
+    const transferId = id();
+    const first = await answered(transfer("r1", transferId, "two"));
+    expect(first).toMatchObject({ kind: "resource", transfer: { id: transferId, status: "posted" } });
+    expect(withoutReplay(await answered(transfer("r2", transferId, "two")))).toEqual(withoutReplay(first));
+    expect(world.accounts.get("wallet:alice:EUR").balance).toBe(98_000n);
+  });
+
+  it("that failed has failed for ever", async () => {
+    const transferId = id();
+    const first = await answered(transfer("r1", transferId, "one", 333_300n));
+    expect(first).toMatchObject({ kind: "problem", rejection: { code: "insufficient_funds" } });
+    world.accounts.get("wallet:alice:EUR").opening = 1_000_000n;
+    expect(withoutReplay(await answered(transfer("r2", transferId, "one", 333_300n)))).toEqual(withoutReplay(first));
+  });
+
+  it("with another body under its id is refused, whatever else is wrong with it", async () => {
+    const transferId = id();
+    await answered(transfer("r1", transferId, "one"));
+    await run(31 * 86_400_000);
+    const other = await answered(transfer("r2", transferId, "one", 2_001n));
+    expect(other).toMatchObject({ rejection: { code: "idempotency_mismatch", field: "/legs/0/amount/amount" } });
+    expect(await answered(transfer("r3", transferId, "one"))).toMatchObject({ kind: "resource", replayed: true });
+    expect(await answered(transfer("r4", "trf_03QC000000FEHZNQZFDX95A19F", "one"))).toMatchObject({
+      rejection: { code: "transfer_id_expired" },
+    });
+  });
+
+  it("that is decided and not posted everywhere is under way", async () => {
+    const transferId = id();
+    const asked = transfer("r1", transferId, "one", 2_000n, 0);
+    await world.run(10_000, () => world.accounts.get("wallet:alice:EUR").balance < 100_000n);
+    world.network.faults = { ...world.network.faults, lost: 1 };
+    await run(40_000);
+    expect(asked.answer).toEqual({ kind: "processing", id: transferId, saga: shard.sagas[0]?.id });
+    world.network.heal();
+    await run(120_000);
+    expect(await answered(transfer("r2", transferId, "one"))).toMatchObject({ kind: "resource" });
+  });
+});

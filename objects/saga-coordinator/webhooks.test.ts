@@ -1,0 +1,141 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { chargeInput } from "../../schema/charges.ts";
+import type { InboxItem } from "../../schema/rpc/coordinator.ts";
+import type { ProviderState } from "../../schema/rpc/gateway.ts";
+import type { Saga } from "../../schema/sagas.ts";
+import { advance, cancel } from "./decide.ts";
+import { beginCharge, CHARGE, DONE, SAGA, T0, told, upTo } from "./testing/fixtures.ts";
+import type { Shard } from "./testing/shard.ts";
+import { charge, fund, transfer } from "./testing/stories.ts";
+import { World } from "./testing/world.ts";
+import { applyWebhook, sagaOfCharge, type Taken, takeWebhook } from "./webhooks.ts";
+
+vi.spyOn(console, "error").mockReturnValue(undefined);
+
+const item = (state: ProviderState | null, change: Partial<InboxItem> = {}): InboxItem => ({
+  provider: "sandbox",
+  event: "evt_1",
+  type: `payment.${state}`,
+  reference: CHARGE,
+  state,
+  amount: { amount: "100.00", currency: "EUR" },
+  provider_ref: "pay_1",
+  decline_reason: state === "failed" ? "do_not_honor" : null,
+  payload: "{}",
+  ...change,
+});
+const capturing = upTo(beginCharge("instrument"), "capture");
+const apply = (saga: Saga, webhook: InboxItem) => applyWebhook(saga, webhook, T0, 3);
+
+describe("a webhook", () => {
+  it("finds its saga by the charge's id", () => {
+    expect(sagaOfCharge(CHARGE)).toBe(SAGA);
+    expect([sagaOfCharge("chg_x"), sagaOfCharge(SAGA)]).toEqual([null, null]);
+  });
+
+  it("that comes before the answer to the call settles the capture; the answer then finds another epoch", () => {
+    const after = apply(capturing, item("captured")) as Saga;
+    expect([after.steps[after.cursor]?.name, after.tag]).toEqual(["post", 3]);
+    expect(advance(after, { step: capturing.cursor, epoch: capturing.epoch, ...DONE }, T0, 3)).toBeNull();
+  });
+
+  it("that comes after it has nothing left to settle", () => {
+    const posting = told(capturing, DONE);
+    for (const state of ["captured", "failed", "voided"] as const) expect(apply(posting, item(state))).toBeNull();
+  });
+
+  it.each(["failed", "voided"] as const)("of a payment that %s takes the charge back", (state) => {
+    expect(apply(capturing, item(state))).toMatchObject({ status: "compensating", failure: { cause: "failed" } });
+  });
+
+  it("of another amount stops for a person", () => {
+    expect(apply(capturing, item("captured", { amount: { amount: "1.00", currency: "EUR" } }))).toMatchObject({
+      status: "parked",
+    });
+  });
+
+  it.each(["pending", "authorised", null] as const)(
+    "of a payment that is %s leaves the call in flight alone",
+    (state) => {
+      expect(apply(capturing, item(state))).toBeNull();
+    },
+  );
+
+  it.each([
+    ["asked about", { outcome: "unknown", nextPhase: "query" }],
+    ["taken out of use", { outcome: "unknown", nextPhase: "void" }],
+    ["waited for", { outcome: "pending", nextPhase: "wait", retryInMs: 5_000 }],
+  ] as const)("settles a capture that is being %s", (_name, move) => {
+    expect(apply(told(capturing, move), item("captured"))?.status).toBe("running");
+  });
+
+  it.each<[string, Saga]>([
+    ["before the capture", upTo(beginCharge("instrument"), "reserve")],
+    ["on the way back", cancel(upTo(beginCharge("instrument"), "reserve"), T0) as Saga],
+  ])("%s changes nothing", (_name, saga) => {
+    expect(apply(saga, item("captured"))).toBeNull();
+  });
+});
+
+describe("the inbox", () => {
+  let world: World;
+  let shard: Shard;
+  beforeEach(() => {
+    world = new World({ seed: 3 });
+    fund(world);
+    [shard] = world.shards as [Shard];
+  });
+  afterEach(() => world.close());
+
+  const take = async (webhook: InboxItem): Promise<Taken> => {
+    let taken: Taken | null = null;
+    world.at(shard, () => void takeWebhook(shard.parts.driver, webhook).then((fate) => (taken = fate)));
+    await world.run(1_000, () => taken !== null);
+    if (taken === null) throw new Error("the webhook was not taken");
+    return taken;
+  };
+  const rows = () => shard.disk.storage.sql.exec("SELECT event, saga, fate FROM inbox ORDER BY event").toArray();
+  const begun = async (run: () => void): Promise<Saga> => {
+    run();
+    await world.run(60_000, () => shard.sagas.length > 0 && shard.isIdle);
+    return shard.sagas[0] as Saga;
+  };
+  const chargeOf = (saga: Saga): string => chargeInput(saga).charge;
+
+  it("takes each of the provider's events once, and keeps what comes too late", async () => {
+    const saga = await begun(() => charge(world, shard, "tok_ok", 2_000n, 0));
+    await world.run(5_000, () => false);
+    const before = rows().length;
+    const late = item("captured", { reference: chargeOf(saga), event: "evt_late" });
+    expect([(await take(late)).fate, (await take(late)).fate]).toEqual(["stored", "duplicate"]);
+    expect(rows().slice(before)).toEqual([{ event: "evt_late", saga: saga.id, fate: "kept" }]);
+  });
+
+  it("says aloud when money moved for a charge that was taken back", async () => {
+    const saga = await begun(() => charge(world, shard, "tok_declined", 2_000n, 0));
+    await take(item("captured", { reference: chargeOf(saga), event: "evt_odd" }));
+    expect(shard.disk.journal.filter(({ type }) => type === "webhook.unmatched")).toHaveLength(1);
+    expect(shard.sagas[0]?.status).toBe("compensated");
+  });
+
+  it.each<[string, (saga: Saga) => InboxItem]>([
+    ["a charge nobody knows", () => item("captured", { reference: "chg_01ARZ3NDEKTSV4RRFFQ69G5FAV00" })],
+    ["a reference that is none", () => item("captured", { reference: "chg_" })],
+    ["a charge of another provider", (saga) => item("captured", { reference: chargeOf(saga), provider: "elsewhere" })],
+  ])("does not take what names %s", async (_name, webhook) => {
+    const saga = await begun(() => charge(world, shard, "tok_async", 2_000n, 0));
+    const before = rows().length;
+    expect(await take(webhook(saga))).toEqual({ fate: "unroutable", moved: null });
+    expect(rows()).toHaveLength(before);
+  });
+
+  it("does not take what names a charge that no provider was asked for, or no charge at all", async () => {
+    const saga = await begun(() => charge(world, shard, "wallet", 2_000n, 0));
+    expect((await take(item("captured", { reference: chargeOf(saga) }))).fate).toBe("unroutable");
+    transfer(world, shard, "one", 2_000n, 0);
+    await world.run(60_000, () => shard.sagas.length > 1 && shard.isIdle);
+    const made = shard.sagas.find(({ kind }) => kind === "ledger_transfer") as Saga;
+    const reference = made.id.replace("sag_", "chg_");
+    expect((await take(item("captured", { reference }))).fate).toBe("unroutable");
+  });
+});
