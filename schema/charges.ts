@@ -76,8 +76,8 @@ export const chargeInput = (saga: Saga): ChargeInput => saga.input as unknown as
 /** The risk decision in a charge's journal, once there is one. */
 export const riskOf = (saga: Saga): RiskDecision | null => {
   const result = stepNamed(saga, "assess")?.result as (JsonObject & { outcome: RiskOutcome }) | null | undefined;
-  if (result == null || typeof result["outcome"] !== "string") return null;
-  return { outcome: result.outcome, score: Number(result["score"]), reasons: result["reasons"] as string[] };
+  if (result == null || typeof result.outcome !== "string") return null;
+  return { outcome: result.outcome, score: Number(result.score), reasons: result.reasons as string[] };
 };
 
 const statusOf = (saga: Saga): ChargeStatus => {

@@ -62,7 +62,7 @@ describe("assess", () => {
     expect(risk[0]).toMatchObject({ op: "assess", instrument: "fp", member_since: "2025-12-31T00:00:00.000Z" });
   });
 
-  it("that declines is a refusal with its first reason", async () => {
+  it("that declines is a refusal that does not say which rule it was", async () => {
     const { report } = await performing(saga, { risk: deciding("decline") });
     expect(report).toMatchObject({
       outcome: "declined",
