@@ -59,6 +59,8 @@ export function runtimeOptions(
     cf: false,
     logRequests: false,
     enableDevRegistry: false,
+    // Serves the first Worker's cron at Miniflare's own entry, which is not the port the Worker is reached at.
+    unsafeTriggerHandlers: true,
     telemetry: { enabled: false },
     log: new StderrLog(LogLevel.WARN),
     handleStructuredLogs: ({ level, message }) => process.stderr.write(`[${level}] ${message}\n`),

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { Miniflare } from "miniflare";
+import { CorePaths, Miniflare } from "miniflare";
 import packageJson from "../package.json" with { type: "json" };
 import { bundle, configFolder, PRODUCT, SANDBOX } from "./bundle.ts";
 import { everyMinute } from "./cron.ts";
@@ -58,12 +58,16 @@ async function migrate(miniflare: Miniflare, { product: { config } }: LocalWorke
 
 /**
  * The runtime has no cron of its own: what falls due is triggered by hand, and once at the start, so that what a stopped server
- * left under way is taken up at once.
+ * left under way is taken up at once. Over HTTP: Miniflare's `getWorker().scheduled()` blocks this thread until the handler has
+ * answered, and the runtime blocks on its log as soon as this thread does not read it; each then waits for the other for ever.
  */
 function runCrons(miniflare: Miniflare, { product: { config } }: LocalWorkers): void {
-  const run = async (cron: string, scheduledTime: Date) => {
+  const run = async (cron: string, at: Date) => {
+    const query = new URLSearchParams({ cron, time: String(at.getTime()) });
     try {
-      await (await miniflare.getWorker(config.name)).scheduled({ cron, scheduledTime });
+      const answer = await miniflare.dispatchFetch(`http://127.0.0.1${CorePaths.SCHEDULED}?${query}`);
+      if (!answer.ok) throw new Error(await answer.text());
+      await answer.body?.cancel();
     } catch (error) {
       process.stderr.write(`cron ${cron}: ${(error as Error).message}\n`);
     }
