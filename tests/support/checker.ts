@@ -295,13 +295,20 @@ export const readSeen = async ({ reader, operator }: Witness, ids: readonly stri
 
 /**
  * What can be said without the read model, at once: the acknowledged charges `ids` are all there and have ended, the pool holds
- * what settled, nothing is held, and the provider captured each of them once and nothing else.
+ * what settled, nothing is held, the provider captured each of them once and nothing else, and the pod was told. With `entries`
+ * the pool's entries are waited for, and compared too.
  */
-export const checkMoney = async (witness: Witness, pod: string, ids: readonly string[]): Promise<Verdict[]> => {
+export const checkMoney = async (
+  witness: Witness,
+  pod: string,
+  ids: readonly string[],
+  options: { entries: boolean } = { entries: false },
+): Promise<Verdict[]> => {
   const seen = await readSeen(witness, ids);
+  const entries = options.entries ? await settledEntries(witness.reader, pod, seen) : null;
   return [
     endedVerdict(seen),
-    await poolVerdict(witness, pod, seen, null),
+    await poolVerdict(witness, pod, seen, entries),
     await captureVerdict(witness, pod, seen),
     await eventsVerdict(witness, pod, seen),
   ];
