@@ -1,6 +1,6 @@
 import type { JsonObject } from "./events.ts";
 import type { MoneyJson } from "./money.ts";
-import type { Saga, SagaStep } from "./sagas.ts";
+import { isLive, type Saga, type SagaStep } from "./sagas.ts";
 
 export const CHARGE_STATUSES = [
   "processing",
@@ -92,9 +92,12 @@ const failureOf = (saga: Saga): ChargeRecord["failure"] => {
   return { code: code as FailureCode, ...(decline_reason === null ? {} : { decline_reason }) };
 };
 
-/** The charge a saga's state amounts to; null when the saga was refused before a charge existed. */
+/**
+ * The charge a saga's state amounts to; null when it was refused before a charge existed, and until somebody may be told of it: a
+ * list must not show what may yet be refused without a trace.
+ */
 export const chargeOf = (saga: Saga): ChargeRecord | null => {
-  if (saga.failure?.cause === "refused") return null;
+  if (saga.failure?.cause === "refused" || (!saga.shown && isLive(saga))) return null;
   const input = chargeInput(saga);
   const status = statusOf(saga);
   return {

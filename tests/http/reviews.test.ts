@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkAll, faultsIn } from "../support/checker.ts";
-import { type Answer, type Api, api } from "../support/client.ts";
+import { type Answer, type Api, api, poll } from "../support/client.ts";
 import { type Server, startServer } from "../support/server.ts";
 import {
   charge as askFor,
@@ -213,7 +213,10 @@ describe("a charge that waits for review", () => {
     const late = must(await review(admin, second, "approve"), 200);
     expect(late).toMatchObject({ status: "failed", failure: { decline_reason: "insufficient_funds" } });
     await expectMoneyIn(pod, "985.00");
-    const { data } = must(await pod.owner.get<List<object>>("/v1/wallets"), 200);
+    const data = await poll(
+      async () => must(await pod.owner.get<List<object>>("/v1/wallets"), 200).data,
+      ({ length }) => length > 0,
+    );
     expect(data).toEqual([expect.objectContaining({ currency: "EUR", posted: "500.00", available: "500.00" })]);
   });
 

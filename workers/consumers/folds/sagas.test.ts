@@ -9,7 +9,12 @@ const log = (...said: Parameters<typeof logOf>[1]) => logOf("saga/shard-3", said
 const refused = { failure: { cause: "refused" } } as unknown as Parameters<typeof stepped>[2];
 
 describe("the fold of a shard's journal", () => {
-  it("shows a charge from the moment its saga begins", () => {
+  it("shows no charge that may yet be refused without a trace", () => {
+    const { sagas, charges } = foldSagas(NONE, log(chargeBegan("sag_1", "chg_1", "pod_1", "ann", false)));
+    expect([sagas.length, charges]).toEqual([1, []]);
+  });
+
+  it("shows a charge from the moment somebody may be told of it", () => {
     const { sagas, charges } = foldSagas(NONE, log(chargeBegan("sag_1", "chg_1", "pod_1")));
     expect(sagas[0]).toMatchObject({ id: "sag_1", status: "running", created_at: "2026-01-01T00:00:01.000Z" });
     expect(charges[0]).toMatchObject({ id: "chg_1", pod: "pod_1", status: "processing", settled: null });

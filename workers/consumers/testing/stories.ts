@@ -74,7 +74,8 @@ const step = (name: string, status: Saga["steps"][number]["status"]): Saga["step
 });
 
 /** A charge's saga as it begins. */
-export const chargeBegan = (saga: string, charge: string, podId: string, subject = "ann"): Said => {
+/** `shown`: somebody may be told of the charge, as from its door on. */
+export const chargeBegan = (saga: string, charge: string, podId: string, subject = "ann", shown = true): Said => {
   const input: ChargeInput = {
     charge,
     pod: podId,
@@ -99,7 +100,7 @@ export const chargeBegan = (saga: string, charge: string, podId: string, subject
     steps: [step("admit", "intent"), step("post", "pending")],
     tag: null,
     failure: null,
-    shown: false,
+    shown,
     parked_reason: null,
     principal: { user: subject, client_id: "tests" },
     correlation: "req_test",
