@@ -119,4 +119,7 @@ export const accountNames = {
   psp: (connector: string, currency: string) => `psp:${connector}:${currency}`,
   fee: (currency: string) => `fee:${currency}`,
   suspense: (currency: string) => `suspense:${currency}`,
+  fx: (currency: string) => `fx:${currency}`,
+  rounding: (currency: string) => `rounding:${currency}`,
+  lp: (provider: string, currency: string) => `lp:${provider}:${currency}`,
 };

@@ -1,6 +1,7 @@
 import { DEFAULT_CONNECTOR } from "../../schema/connectors.ts";
 import type { Meta } from "../../schema/events.ts";
 import { canonicalJson, SYSTEM } from "../../schema/events.ts";
+import type { FeeRates } from "../../schema/fees.ts";
 import { type Rejection, reject } from "../../schema/rejections.ts";
 import type { AccountRpc } from "../../schema/rpc/account.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
@@ -23,7 +24,7 @@ import {
   scopeOf,
   transferScope,
 } from "./answers.ts";
-import { chargeInputOf, type FeeRates, type SealedCharge } from "./begin-charge.ts";
+import { chargeInputOf, type SealedCharge } from "./begin-charge.ts";
 import { checkTransfer, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
 import { type BeginSaga, begin } from "./decide.ts";
 import { chargeByInstrument, chargeByWallet } from "./definitions/charge.ts";

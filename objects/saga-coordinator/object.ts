@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { type ChargeRecord, chargeOf } from "../../schema/charges.ts";
 import type { Meta } from "../../schema/events.ts";
+import { feeRates } from "../../schema/fees.ts";
 import { shardOf } from "../../schema/ids.ts";
 import { accept, type Result, reject } from "../../schema/rejections.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
@@ -21,7 +22,6 @@ import {
   PRUNE_TIMER,
   rememberCommand,
 } from "./answers.ts";
-import { feeRates } from "./begin-charge.ts";
 import { actorCalls } from "./calls/actors.ts";
 import { cutPage, moveEpoch } from "./cut.ts";
 import { cancel, resolveWait } from "./decide.ts";

@@ -1,8 +1,9 @@
 import type { TransferLeg } from "../../../schema/charges.ts";
 import { SYSTEM } from "../../../schema/events.ts";
+import { feeRates } from "../../../schema/fees.ts";
 import { fromMinor } from "../../../schema/money.ts";
 import type { Saga } from "../../../schema/sagas.ts";
-import { chargeInputOf, feeRates } from "../begin-charge.ts";
+import { chargeInputOf } from "../begin-charge.ts";
 import { advance, begin, type StepReport } from "../decide.ts";
 import { chargeByInstrument, chargeByWallet } from "../definitions/charge.ts";
 import { ledgerTransfer, type TransferInput } from "../definitions/ledger-transfer.ts";

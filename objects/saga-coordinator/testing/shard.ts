@@ -1,4 +1,5 @@
 import type { EventBody, JsonObject } from "../../../schema/events.ts";
+import { feeRates } from "../../../schema/fees.ts";
 import type { IdSource } from "../../../schema/ids.ts";
 import type { CoordinatorRpc } from "../../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../../schema/sagas.ts";
@@ -8,7 +9,6 @@ import type { ObjectEnv } from "../../kit/env.ts";
 import { Mailbox, type Settled } from "../../kit/mailbox.ts";
 import { localKeyService, SealedFields } from "../../kit/sealed-fields.ts";
 import { Timers } from "../../kit/timers.ts";
-import { feeRates } from "../begin-charge.ts";
 import { actorCalls } from "../calls/actors.ts";
 import { cutPage, moveEpoch } from "../cut.ts";
 import { Driver } from "../driver.ts";
