@@ -35,9 +35,24 @@ type Parsed = z.output<typeof deskSchema>;
 /** How the desk asks and what it risks. `limitMinor`: the position limit in euro cents. */
 export type DeskSettings = Readonly<Omit<Parsed, "position_limit">> & { readonly limitMinor: bigint };
 
-/** Settings from configuration (JSON such as `{"deadline_ms":500}`), each missing one as shipped. Throws on anything else. */
+const jsonIn = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error("settings: CROWDPAY_FX must be JSON");
+  }
+};
+
+/**
+ * Settings from configuration (JSON such as `{"deadline_ms":500}`), each missing one as shipped. Throws on anything else, naming
+ * what is wrong and never its value.
+ */
 export const deskSettings = (setting: string | undefined): DeskSettings => {
-  const given: unknown = setting === undefined || setting === "" ? {} : JSON.parse(setting);
-  const { position_limit, ...rest } = deskSchema.parse(given);
+  const parsed = deskSchema.safeParse(setting === undefined || setting === "" ? {} : jsonIn(setting));
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
+    throw new Error(`settings: CROWDPAY_FX ${faults.join("; ")}`);
+  }
+  const { position_limit, ...rest } = parsed.data;
   return { ...rest, limitMinor: toMinor({ amount: position_limit, currency: "EUR" }) };
 };
