@@ -24,9 +24,9 @@ import type { DeskState } from "./state.ts";
 const RETRY_MS = { refused: 500, unknown: 2_000, no_quote: 5_000, no_conversion: 60_000 } as const;
 
 export type HedgingPorts = {
-  actor: Actor<DeskState>;
-  rows: Rows;
-  asking: Asking;
+  actor: Pick<Actor<DeskState>, "submit" | "state" | "clock">;
+  rows: Pick<Rows, "deal" | "keepDeal">;
+  asking: Pick<Asking, "ask">;
   settings: DeskSettings;
   provider(name: string): LiquidityProvider | null;
   /** Where a crash test may end the process. */
