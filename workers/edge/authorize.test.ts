@@ -10,6 +10,8 @@ const MATRIX: [Operation, string][] = [
   ["pod.read", "yyyyy"],
   ["pod.events", "yyyyy"],
   ["pod.entries", "yyyyy"],
+  ["feed.ticket", "yyyyy"],
+  ["feed.open", "yyyyy"],
   ["charge.list", "yyyyy"],
   ["charge.read", "yyyyy"],
   ["charge.create", "yyyy-"],
