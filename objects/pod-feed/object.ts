@@ -127,6 +127,8 @@ export class PodFeed extends DurableObject<ObjectEnv> implements FeedRpc {
 
   override async webSocketClose(socket: WebSocket): Promise<void> {
     this.#audience.leave(socket);
+    // The answer to a goodbye: left to the runtime, it came ten seconds late. A code that the client left out may not be sent.
+    if (socket.readyState !== WebSocket.CLOSED) socket.close(1000, "");
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {

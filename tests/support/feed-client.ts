@@ -18,7 +18,7 @@ export async function feedTicket(caller: Api, pod: string): Promise<string> {
 /** One connection to a pod's feed. It keeps every frame it was sent, in order. */
 export class FeedClient {
   readonly frames: ServerFrame[] = [];
-  /** Text that is no frame: `pong`. */
+  /** Text that is no frame: a `pong` for each `ping`, the first of which is sent at once. */
   readonly texts: string[] = [];
   readonly #socket: WebSocket;
   #closed: Closed | null = null;
@@ -47,7 +47,11 @@ export class FeedClient {
     // Listening before it is open: the first frames come with the answer.
     const client = new FeedClient(socket);
     await new Promise<void>((resolve, reject) => {
-      socket.addEventListener("open", () => resolve());
+      socket.addEventListener("open", () => {
+        // To a client that has never sent anything the local runtime ends the connection ten seconds after the server's close.
+        socket.send("ping");
+        resolve();
+      });
       socket.addEventListener("error", () => reject(new Error("the feed was not opened")));
     });
     return client;
