@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Answer, Api } from "../support/client.ts";
 import { api, poll } from "../support/client.ts";
-import { FeedClient, feedTicket, knock } from "../support/feed-client.ts";
+import { FeedClient, Follower, feedTicket, knock } from "../support/feed-client.ts";
 import { type Server, startServer, token } from "../support/server.ts";
 import { charge, must, type OpenPod, openPod, operator, person } from "../support/story.ts";
 
@@ -48,42 +48,12 @@ const seeded = (seed: number): (() => number) => {
   };
 };
 
-/** What one person saw over many connections, each going on where the one before ended. */
-class Follower {
-  readonly seen: FeedEvent[] = [];
-  readonly #caller: Api;
-  readonly #pod: string;
-  client: FeedClient | null = null;
-
-  constructor(caller: Api, pod: string) {
-    this.#caller = caller;
-    this.#pod = pod;
-  }
-
-  get last(): number {
-    return this.seen.at(-1)?.seq ?? 0;
-  }
-
-  async connect(): Promise<FeedClient> {
-    this.client = await listen(this.#caller, this.#pod, this.last);
-    return this.client;
-  }
-
-  /** Takes what has come and hangs up, in the middle of whatever comes next. */
-  drop(): void {
-    this.seen.push(...(this.client?.of("event") ?? []));
-    this.client?.close();
-    this.client = null;
-  }
-}
-type FeedEvent = ReturnType<FeedClient["of"]>[number] & { type: "event" };
-
 describe("a feed's client", () => {
   test("that hangs up at random fifty times while charges run sees every event once and in order", async () => {
     const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
     const random = seeded(seed);
     const pod = await openPod(server, { members: ["bob"] });
-    const follower = new Follower(pod.as("bob"), pod.id);
+    const follower = new Follower(pod.id);
     let paid = 0;
     let running = true;
     const paying = (async () => {
@@ -94,7 +64,7 @@ describe("a feed's client", () => {
     })();
     try {
       for (let connection = 0; connection < 50; connection++) {
-        const client = await follower.connect();
+        const client = await follower.connect(server.url, pod.as("bob"));
         const more = Math.floor(random() * 4);
         await client.until(({ frames }) => frames.filter(({ type }) => type === "event").length >= more);
         follower.drop();
@@ -104,7 +74,7 @@ describe("a feed's client", () => {
       await paying;
     }
     const log = await logOf(pod.owner, pod.id);
-    if (follower.last < log.length) await (await follower.connect()).untilSeq(log.length);
+    if (follower.last < log.length) await (await follower.connect(server.url, pod.as("bob"))).untilSeq(log.length);
     follower.drop();
     expect([seed, follower.seen.map(({ seq }) => seq)]).toEqual([seed, upto(log.length)]);
     expect(follower.seen.map(({ event }) => event)).toEqual(log.map(({ event }) => event));

@@ -100,6 +100,35 @@ export class FeedClient {
   }
 }
 
+/** What one person sees of a pod over many connections, each going on where the one before broke off. */
+export class Follower {
+  readonly seen: FrameOf<"event">[] = [];
+  readonly #pod: string;
+  #client: FeedClient | null = null;
+
+  constructor(pod: string) {
+    this.#pod = pod;
+  }
+
+  /** The last seq seen; 0 before the first. */
+  get last(): number {
+    return this.seen.at(-1)?.seq ?? 0;
+  }
+
+  async connect(url: string, caller: Api): Promise<FeedClient> {
+    this.#client = await FeedClient.open(url, caller, this.#pod, this.last);
+    return this.#client;
+  }
+
+  /** Keeps what has come, and hangs up in the middle of whatever comes next. Answers the last seq seen. */
+  drop(): number {
+    this.seen.push(...(this.#client?.of("event") ?? []));
+    this.#client?.close();
+    this.#client = null;
+    return this.last;
+  }
+}
+
 export type Knocked = { status: number; headers: Record<string, unknown>; body: unknown };
 
 /** Asks for an upgrade with headers of one's own, as no WebSocket of this runtime can, and hangs up if it is granted. */
