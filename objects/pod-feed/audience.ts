@@ -18,8 +18,13 @@ export class Audience {
     this.#sockets = sockets;
   }
 
+  /** Sockets, those included that are being closed. */
   get size(): number {
     return this.#sockets.getWebSockets().length;
+  }
+
+  get isEmpty(): boolean {
+    return !this.#sockets.getWebSockets().some((socket) => this.seatOf(socket) !== null);
   }
 
   seats(): Seat[] {

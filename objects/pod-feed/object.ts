@@ -76,7 +76,7 @@ export class PodFeed extends DurableObject<ObjectEnv> implements FeedRpc {
     this.#delivery.take(news);
     this.#arm();
     this.#catchUp(() => this.#delivery.catchUp());
-    return { watched: this.#arriving > 0 || this.#audience.seats().length > 0 };
+    return { watched: this.#arriving > 0 || !this.#audience.isEmpty };
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -144,7 +144,7 @@ export class PodFeed extends DurableObject<ObjectEnv> implements FeedRpc {
       if (due !== null) put(due);
     }
     this.#arm();
-    if (this.#audience.seats().length > 0) this.#catchUp(() => this.#delivery.look());
+    if (!this.#audience.isEmpty) this.#catchUp(() => this.#delivery.look());
   }
 
   #renew(socket: WebSocket, ticket: string): void {
