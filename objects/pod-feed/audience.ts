@@ -85,7 +85,7 @@ export class Audience {
   #announce(user: string, state: "online" | "offline"): void {
     const text = textOf({ type: "presence", user, state });
     for (const [socket, seat] of this.#open()) {
-      if (seat.user !== user) this.#tell(socket, text);
+      if (seat.user !== user && !seat.leaving) this.#tell(socket, text);
     }
   }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { CLOSE, FEED_LIMITS, MAX_SITTING_MS } from "../../schema/feed.ts";
 import { ROLES } from "../../schema/permissions.ts";
 import type { Standing } from "../../schema/rpc/pod.ts";
-import { type Arrival, admit, nextLook, nextPage, overdue, PATIENCE_MS, serve } from "./decide.ts";
+import { type Arrival, admit, nextLook, nextPage, overdue, PATIENCE_MS, serve, willLeave } from "./decide.ts";
 import { NOW, removal, rename, rowOf, rowsOf, seatAt } from "./fixtures.ts";
 import { frameOf } from "./frames.ts";
 import { acknowledged, onlineIn, renewed } from "./state.ts";
@@ -81,6 +81,13 @@ describe("what goes out", () => {
     expect(seqsOf(serve(seatAt(5, { joined: 7 }), frames, NOW).texts)).toEqual([6, 7, 8]);
     expect(seqsOf(serve(seatAt(5, { user: "olga" }), frames, NOW).texts)).toEqual([6, 7, 8]);
     expect(seqsOf(serve(seatAt(5, { operator: true }), frames, NOW).texts)).toEqual([6, 7, 8]);
+  });
+
+  test("is the log alone for whoever will come to that event; who has, or for whom it is history, is not marked", () => {
+    const ends = [frameOf(rowOf(7, removal("bob")))];
+    expect(willLeave(seatAt(5), ends)).toBe(true);
+    const others = [seatAt(7), seatAt(5, { joined: 7 }), seatAt(5, { user: "eve" }), seatAt(5, { operator: true })];
+    expect(others.map((seat) => willLeave(seat, ends))).toEqual(Array(4).fill(false));
   });
 
   test("fills the window to the last event and not one further; then the socket waits", () => {

@@ -49,6 +49,7 @@ export const admit = ({ bearer, after, standing, sockets, now }: Arrival): Resul
       sent: from,
       acked: from,
       stalled_at: null,
+      leaving: false,
       over: false,
     },
     frames: [{ type: "hello", epoch, seq }, ...(after > seq ? [{ type: "resync" as const, from: seq }] : [])],
@@ -85,6 +86,10 @@ export const serve = (seat: Seat, frames: readonly Frame[], now: number): Served
   }
   return { seat: { ...seat, sent }, texts, closing: null };
 };
+
+/** Whether one of these events, which the socket has not come to yet, will end its user's right to read. */
+export const willLeave = (seat: Seat, frames: readonly Frame[]): boolean =>
+  !seat.operator && frames.some(({ seq, expels }) => expels === seat.user && seq > seat.joined && seq > seat.sent);
 
 /** Whether a socket's time is up: its token has ended, or it has had its window full for too long. Null: it goes on. */
 export const overdue = (seat: Seat, now: number): Served | null => {

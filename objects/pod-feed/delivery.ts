@@ -1,7 +1,7 @@
 import type { LogRow } from "../../schema/events.ts";
 import type { PodNews } from "../../schema/rpc/feed.ts";
-import { nextPage, type Served, serve } from "./decide.ts";
-import { type Frame, frameOf } from "./frames.ts";
+import { nextPage, type Served, serve, willLeave } from "./decide.ts";
+import { expelledBy, type Frame, frameOf } from "./frames.ts";
 import type { Seat } from "./state.ts";
 
 /** Events read from the pod at once. At 32 kB of data an event a page stays well below what one call may carry. */
@@ -90,6 +90,17 @@ export class Delivery {
       // An event is put into words once, and only when somebody listens.
       frames ??= rows.map(frameOf);
       place.put(serve(place.seat, frames, now));
+    }
+    this.#warn(rows);
+  }
+
+  /** Whoever is still on the way to the end of their right to read is marked: what is not the log is no longer for them. */
+  #warn(rows: readonly LogRow[]): void {
+    const ends = rows.filter(({ event }) => expelledBy(event) !== null).map(frameOf);
+    if (ends.length === 0) return;
+    for (const place of this.#port.places()) {
+      if (place.seat.leaving || !willLeave(place.seat, ends)) continue;
+      place.put({ seat: { ...place.seat, leaving: true }, texts: [], closing: null });
     }
   }
 }

@@ -42,6 +42,7 @@ export const seatAt = (sent: number, change: Partial<Seat> = {}): Seat => ({
   sent,
   acked: sent,
   stalled_at: null,
+  leaving: false,
   over: false,
   ...change,
 });

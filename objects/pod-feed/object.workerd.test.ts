@@ -215,6 +215,28 @@ describe("whoever may no longer read", () => {
     expect(await refusalOf(pod, { after: 0, bearer: bearer("bob") })).toBe("not_found");
   });
 
+  test("learns of nobody's comings and goings while still on the way to that event", async () => {
+    const pod = await openPod();
+    await join(pod, "bob");
+    await join(pod, "eve");
+    const bob = await listen(pod, "bob", 6);
+    const olga = await listen(pod, "olga", 6);
+    // As if his window were full: he has not come to the removal when it is told.
+    await runInDurableObject(stubOf(pod), (_, state) => {
+      for (const socket of state.getWebSockets("bob")) {
+        const seat = socket.deserializeAttachment() as Seat;
+        socket.serializeAttachment({ ...seat, acked: 5, stalled_at: seat.ends_at });
+      }
+    });
+    await command(pod, "olga", { type: "remove", user: "bob" });
+    await soon(() => expect(olga.seqs).toEqual([7]));
+    await listen(pod, "eve", 6);
+    await soon(() => expect(olga.of("presence").map(({ user }) => user)).toEqual(["bob", "eve"]));
+    bob.send({ type: "ack", seq: 6 });
+    await soon(() => expect(bob.ended?.code).toBe(CLOSE.notAMember));
+    expect([bob.seqs, bob.of("presence").filter(({ user }) => user === "eve")]).toEqual([[7], []]);
+  });
+
   test("before, and may again, reads the whole history: an old removal closes nothing", async () => {
     const pod = await openPod();
     await join(pod, "bob");

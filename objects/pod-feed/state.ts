@@ -17,6 +17,8 @@ export type Seat = {
   acked: number;
   /** Since when the socket waits for an ack with its window full; null: it does not. */
   stalled_at: number | null;
+  /** The log tells further on that the user may no longer read: until the socket has come there it gets the log and nothing else. */
+  leaving: boolean;
   /** Closed from our side: nothing more goes out. */
   over: boolean;
 };
