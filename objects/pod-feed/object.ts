@@ -68,8 +68,8 @@ export class PodFeed extends DurableObject<ObjectEnv> implements FeedRpc {
     return { ok: true, value: { ticket, expires_at: isoTime(expiresAt) } };
   }
 
-  async knowsTicket(ticket: string): Promise<boolean> {
-    return this.#isOpened() && this.#tickets.knows(ticket, Date.now());
+  async spendTicket(ticket: string): Promise<boolean> {
+    return this.#redeem(ticket) !== null;
   }
 
   async tell(news: PodNews): Promise<{ watched: boolean }> {

@@ -63,11 +63,4 @@ export class Tickets {
       .toArray();
     return row === undefined ? null : { ...row, operator: row.operator === 1 };
   }
-
-  /** Whether a ticket could be spent now. */
-  knows(ticket: string, now: number): boolean {
-    if (!TICKET_PATTERN.test(ticket)) return false;
-    const found = this.#sql.exec("SELECT 1 FROM tickets WHERE hash = ? AND expires_at > ?", hashOf(ticket), now);
-    return found.toArray().length > 0;
-  }
 }

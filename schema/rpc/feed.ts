@@ -19,8 +19,8 @@ export const ENTRY_HEADER = "x-feed-entry";
 export type FeedRpc = {
   /** A ticket for one connection or one renewal. The caller has asked the pod whether the bearer may read it. */
   issueTicket(bearer: Bearer): Promise<Result<IssuedTicket>>;
-  /** Whether a ticket could be spent now; it is not spent by being asked about. */
-  knowsTicket(ticket: string): Promise<boolean>;
+  /** Spends a ticket that was shown without an upgrade, for it stands in some log now. False: it was none. */
+  spendTicket(ticket: string): Promise<boolean>;
   /** From the pod only. `watched`: somebody listens; the pod need not tell again until it is asked to. */
   tell(news: PodNews): Promise<{ watched: boolean }>;
   /** The upgrade: 101 with a socket, or 200 with a `Refused` as JSON. */

@@ -271,11 +271,11 @@ describe("the door", () => {
     expect(words[0]).toEqual(words[1]);
   });
 
-  test("asks for the upgrade, and the ticket that came without one is still good", async () => {
+  test("asks for the upgrade, and the ticket that came without one is spent", async () => {
     const path = feedPath(pod.id, `?ticket=${await feedTicket(pod.owner, pod.id)}`);
     const plain: Answer<Problem> = await api(server.url).get(path);
     expect([plain.status, plain.body.code]).toEqual([426, "upgrade_required"]);
-    expect((await knock(server.url, path)).status).toBe(101);
+    expect((await knock(server.url, path)).status).toBe(401);
   });
 
   test("writes no ticket down", async () => {

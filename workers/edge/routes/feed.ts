@@ -21,8 +21,8 @@ const ticketOf = ({ request, query }: FeedCall): string | null =>
   request.headers.has("authorization") ? null : (query.ticket ?? null);
 
 /**
- * A token is judged by the policy port, as everywhere. A ticket was, when it was issued; here it must look like one, and where
- * nothing is going to spend it, be one.
+ * A token is judged by the policy port, as everywhere. A ticket was, when it was issued; here it must look like one, and where no
+ * upgrade is going to spend it, it is spent at once: whoever reads it in a log is to find it worthless.
  */
 const admit = async (call: FeedCall): Promise<Result<null>> => {
   const ticket = ticketOf(call);
@@ -33,7 +33,7 @@ const admit = async (call: FeedCall): Promise<Result<null>> => {
   const pod = call.params.id ?? "";
   if (!TICKET_PATTERN.test(ticket) || parseId("pod", pod) === null) return badTicket();
   if (isUpgrade(call)) return accept(null);
-  return (await call.actors.feed(pod)((feed) => feed.knowsTicket(ticket))) ? accept(null) : badTicket();
+  return (await call.actors.feed(pod)((feed) => feed.spendTicket(ticket))) ? accept(null) : badTicket();
 };
 
 /** Knocks at the feed. What the client sent stays here: the feed gets a request of our own, with the ticket in no URL. */
