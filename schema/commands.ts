@@ -210,6 +210,9 @@ export const eventsQuery = limitQuery.extend({
     .prefault("0"),
 });
 
+/** `ticket` in place of a token; what it may look like, the feed that issued it knows. */
+export const feedQuery = eventsQuery.pick({ after: true }).extend({ ticket: z.string().optional() });
+
 export const entriesQuery = limitQuery.extend({ currency: currency.optional() });
 
 /** `older_than`: an age (`PT5M`, `30s`, seconds) or a moment (RFC 3339). */

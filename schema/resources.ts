@@ -372,6 +372,8 @@ export const clockResource = z.strictObject({ now: time });
 
 export const receivedResource = z.strictObject({ received: z.literal(true) });
 
+export const feedTicketResource = named("FeedTicket", z.strictObject({ ticket: z.string(), expires_at: time }));
+
 /** One page of a list. */
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.strictObject({ data: z.array(item), next: z.string().nullable() });

@@ -1,13 +1,15 @@
 import { rmSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Api, api, poll } from "../tests/support/client.ts";
+import { Follower } from "../tests/support/feed-client.ts";
 import { type Server, startServer, token } from "../tests/support/server.ts";
 import { bold, dim, green, red, teller, yellow } from "./demo/teller.ts";
 import { type Charge, type Pod, prove, type Wire } from "./demo/wire.ts";
 
 /**
  * The sample payment, told over HTTP against a fresh server: a pod of two, a contribution, a declined card, a provider that
- * times out and had captured, a SIGKILL in the middle of a charge, and the proof that no cent was lost or doubled.
+ * times out and had captured, a SIGKILL in the middle of a charge, a member's feed that was cut by it and goes on, and the proof
+ * that no cent was lost or doubled.
  */
 const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } });
 const { say, tell } = teller(values.json);
@@ -61,6 +63,10 @@ const story = async (first: Server): Promise<{ ok: boolean; last: Server }> => {
     `bob is a ${joined.body.role}`,
   );
 
+  // Alice watches the pod from here on. Her feed breaks with the server.
+  const feed = new Follower(pod.id);
+  await feed.connect(first.url, alice);
+
   const paid = await contribute(bob, pod, "120.00", "tok_ok", "demo-1");
   expect(paid.status === "succeeded", "a succeeded charge");
   tell({ step: "charge", charge: paid.id, status: paid.status }, "Bob contributes", show(paid));
@@ -84,6 +90,7 @@ const story = async (first: Server): Promise<{ ok: boolean; last: Server }> => {
   const open = await contribute(bob, pod, "40.00", "tok_slow", "demo-4", 0);
   expect(open.status === "processing", "a charge under way");
   await first.kill();
+  const before = feed.drop();
   tell(
     { step: "sigkill", charge: open.id, pid: first.pid },
     "A charge is under way, its capture sent – SIGKILL to the whole process group",
@@ -101,6 +108,25 @@ const story = async (first: Server): Promise<{ ok: boolean; last: Server }> => {
     { step: "resumed", charge: resumed.id, status: resumed.status, pid: second.pid },
     "Started again on the same state, the charge ends by itself",
     show(resumed),
+  );
+
+  const { seq: head } = (await wire.alice.get<Pod>(`/v1/pods/${pod.id}`)).body;
+  await (await feed.connect(second.url, wire.alice)).untilSeq(head);
+  const total = feed.drop();
+  const inOrder = feed.seen.every(({ seq }, index) => seq === index + 1) && total === head;
+  expect(inOrder, `every event once and in order, not ${feed.seen.map(({ seq }) => seq).join(" ")}`);
+  tell(
+    {
+      step: "feed_resumed",
+      pod: pod.id,
+      user: "alice",
+      after: before,
+      seq: head,
+      events: feed.seen.length,
+      ok: inOrder,
+    },
+    "Alice's feed was cut by the SIGKILL; it goes on after the last event she had",
+    `events 1–${before} before, ${before + 1}–${head} after: each once, in order`,
   );
 
   const proof = await prove(wire, pod, [paid.id, declined.id, late.id, resumed.id]);

@@ -8,6 +8,7 @@ import type { Env } from "./env.ts";
 export { CrowdPod } from "../objects/crowd-pod/object.ts";
 export { FxDesk } from "../objects/fx-desk/object.ts";
 export { LedgerAccount } from "../objects/ledger-account/object.ts";
+export { PodFeed } from "../objects/pod-feed/object.ts";
 export { PspGateway } from "../objects/psp-gateway/object.ts";
 export { RiskProfile } from "../objects/risk-profile/object.ts";
 export { SagaCoordinator } from "../objects/saga-coordinator/object.ts";

@@ -4,6 +4,7 @@ import { mayInPod } from "../../schema/permissions.ts";
 import type { PodRecord } from "../../schema/pods.ts";
 import { type Rejection, type Result, reject } from "../../schema/rejections.ts";
 import type { Answered, CommandKey, LogHead, LogVerdict } from "../../schema/rpc/actor.ts";
+import type { FeedRpc } from "../../schema/rpc/feed.ts";
 import type {
   CreatePod,
   PermitAnswer,
@@ -13,25 +14,29 @@ import type {
   PodReply,
   PodRpc,
   PodSeen,
+  Standing,
   Viewer,
 } from "../../schema/rpc/pod.ts";
 import { streamOf } from "../../schema/streams.ts";
 import { Actor } from "../kit/actor.ts";
 import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
 import { localKeyService, SealedFields } from "../kit/sealed-fields.ts";
+import { callActor } from "../kit/stub.ts";
 import { type KeptReply, PRUNE_TIMER, pruneAnswers } from "./answers.ts";
+import { FEED_TIMER, FeedTeller } from "./feed-teller.ts";
 import { invitationToken, TOKEN_BYTES } from "./invitation-token.ts";
 import { migrations } from "./migrations.ts";
 import { runCommand, runCreate } from "./run-command.ts";
 import { MAX_PERMIT_OPS, runPermit } from "./run-permit.ts";
 import { fold, type PodState } from "./state.ts";
-import { seenBy } from "./view.ts";
+import { seenBy, standingOf } from "./view.ts";
 
 /** A payment circle: who is in it, what they may do, and which charges are under way. Named by the pod's id. */
 export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
   readonly #pod: string;
   readonly #actor: Actor<PodState>;
   readonly #sealed: SealedFields;
+  readonly #feed: FeedTeller;
 
   constructor(ctx: DurableObjectState, env: ObjectEnv) {
     super(ctx, env);
@@ -43,8 +48,15 @@ export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
       fold,
       migrations,
       relay: relayPort(env),
+      afterCommit: () => this.#feed.drain(),
       onTimer: ({ kind }) => this.#onTimer(kind),
     });
+    const { log, timers, clock } = this.#actor;
+    this.#feed = new FeedTeller(log, timers, clock, (news) =>
+      callActor<FeedRpc, { watched: boolean }>(env.FEEDS, name, (feed) => feed.tell(news)),
+    );
+    // What was committed before this waking may not have been told.
+    if (this.#feed.watched) ctx.waitUntil(this.#feed.look());
     this.#sealed = new SealedFields(ctx.storage.sql, localKeyService(settingsOf(env).KEK), streamOf.pod(name));
   }
 
@@ -57,6 +69,12 @@ export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
 
   async see(viewer: Viewer): Promise<PodSeen | null> {
     return seenBy(this.#actor.state, this.#actor.head, viewer);
+  }
+
+  async watch(viewer: Viewer): Promise<Standing | null> {
+    const standing = standingOf(this.#actor.state, this.#actor.log, viewer);
+    if (standing !== null) this.#feed.watch();
+    return standing;
   }
 
   /** A person's command takes a commit of its own, at once: it is the coordinator's operations that come in crowds. */
@@ -117,8 +135,9 @@ export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
     return token === null ? null : { ...rest, token };
   }
 
-  #onTimer(kind: string): void {
+  async #onTimer(kind: string): Promise<void> {
     if (kind === PRUNE_TIMER) this.#actor.turn(pruneAnswers);
+    if (kind === FEED_TIMER) await this.#feed.look();
   }
 
   async eventsSince(after: number, limit: number): Promise<LogRow[]> {

@@ -45,6 +45,8 @@ export type ActorOptions<S> = {
   fold: Fold<S>;
   migrations: readonly Migration[];
   relay: RelayPort;
+  /** Runs after each commit that appended, beside the relay. It never rejects: what it misses is its own to make good. */
+  afterCommit?: () => Promise<void>;
   /** Timers other than the relay's. */
   onTimer?: (timer: Timer) => Promise<void> | void;
   clock?: Clock;
@@ -82,6 +84,7 @@ export class Actor<S> {
   readonly #snapshots: Snapshots;
   readonly #mailbox: Mailbox<Command<S, unknown>>;
   readonly #onTimer: (timer: Timer) => Promise<void> | void;
+  readonly #afterCommit: (() => Promise<void>) | null;
   #current: Draft<S>;
   readonly #fault: Fault | null;
   #committing = false;
@@ -96,6 +99,7 @@ export class Actor<S> {
     this.timers = new Timers(ctx.storage, this.clock);
     this.#snapshots = new Snapshots(ctx.storage.sql);
     this.#onTimer = options.onTimer ?? (() => undefined);
+    this.#afterCommit = options.afterCommit ?? null;
     const stored = this.#storedState();
     const { state, head, fault } = recover(this.log, this.#snapshots, options.fold, stored);
     this.#current = { state, head };
@@ -197,7 +201,10 @@ export class Actor<S> {
     this.#committing = false;
     const appended = draft.head.seq !== this.#current.head.seq;
     this.#current = draft;
-    if (appended) this.#ctx.waitUntil(this.#drain());
+    if (appended) {
+      this.#ctx.waitUntil(this.#drain());
+      if (this.#afterCommit !== null) this.#ctx.waitUntil(this.#afterCommit());
+    }
     return settled;
   }
 

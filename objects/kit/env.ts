@@ -7,6 +7,7 @@ import type { Namespace } from "./stub.ts";
 /** The bindings and secrets that objects use, by the names in wrangler.toml. */
 export type ObjectEnv = {
   PODS: Namespace;
+  FEEDS: Namespace;
   ACCOUNTS: Namespace;
   COORDINATORS: Namespace;
   GATEWAYS: Namespace;

@@ -20,6 +20,9 @@ export type Viewer = { user: string; operator: boolean };
 
 export type PodSeen = { pod: PodRecord; role: Role | null };
 
+/** Where a viewer stands at a seq of the log: both in one answer. `epoch` names the log's incarnation. */
+export type Standing = { role: Role | null; seq: number; epoch: string };
+
 export type PodCommand =
   | { type: "rename"; name: string }
   | { type: "freeze"; reason: string | null }
@@ -79,6 +82,11 @@ export type PodRpc = ActorRpc & {
   create(command: CreatePod, meta: Meta): Promise<Result<Answered<PodRecord>>>;
   /** The pod and the viewer's role; null when there is no such pod or the viewer may not know of it. */
   see(viewer: Viewer): Promise<PodSeen | null>;
+  /**
+   * From the pod's feed only, which is about to seat the viewer: where they stand, null as `see` answers it. From this commit on
+   * the feed is told of every event, until it says that nobody listens.
+   */
+  watch(viewer: Viewer): Promise<Standing | null>;
   command(command: PodCommand, key: CommandKey, viewer: Viewer, meta: Meta): Promise<PodAnswer>;
   /** One answer per call, in order; each says on whose behalf. At most 256. */
   permits(calls: PermitCall[]): Promise<PermitAnswer[]>;

@@ -104,6 +104,8 @@ const SPECS: Spec[] = [
   { route: "POST /v1/pods/{id}/unfreeze", access: "pod", key: "honoured", body: {}, denied: ["bob", "vera", "ops"] },
   { route: "GET /v1/pods/{id}/events", access: "pod", list: true },
   { route: "GET /v1/pods/{id}/entries", access: "pod", list: true },
+  { route: "POST /v1/pods/{id}/feed-tickets", access: "pod", body: {} },
+  { route: "GET /v1/pods/{id}/feed", access: "pod" },
   {
     route: "POST /v1/pods/{id}/invitations",
     access: "pod",
@@ -372,6 +374,28 @@ const POD_ROWS: Row[] = [
     { path: (world) => `/v1/pods/${world.pod}/entries?currency=ZZZ` },
     input("/query/currency"),
   ),
+];
+
+const openFeed = on("GET /v1/pods/{id}/feed");
+const feedPath = (query: string) => ({ path: (world: World) => `/v1/pods/${world.pod}/feed?${query}` });
+const noTicket: Refusal = { status: 401, code: "unauthenticated" };
+
+const FEED_ROWS: Row[] = [
+  openFeed("no upgrade", {}, { status: 426, code: "upgrade_required" }),
+  openFeed("no upgrade, by a viewer", { as: "vera" }, { status: 426, code: "upgrade_required" }),
+  openFeed("no upgrade, by the operator", { as: "ops" }, { status: 426, code: "upgrade_required" }),
+  ...["-1", "x", "1.5", "", "1e3", "1000000000000000"].map((after) =>
+    openFeed(`after ${after}`, feedPath(`after=${after}`), input("/query/after")),
+  ),
+  ...["", "x", "A".repeat(43), "A".repeat(5_000)].map((ticket) =>
+    openFeed(`a ticket of ${ticket.length} characters`, { as: "nobody", ...feedPath(`ticket=${ticket}`) }, noTicket),
+  ),
+  openFeed(
+    "a ticket for an unknown pod",
+    { as: "nobody", path: `/v1/pods/pod_${UNKNOWN_ULID}/feed?ticket=${"A".repeat(43)}` },
+    noTicket,
+  ),
+  openFeed("a ticket for no pod", { as: "nobody", path: `/v1/pods/x/feed?ticket=${"A".repeat(43)}` }, noTicket),
 ];
 
 const invite = on("POST /v1/pods/{id}/invitations");
@@ -674,6 +698,7 @@ const OTHER_ROWS: Row[] = [
 export const ROWS: readonly Row[] = [
   ...GENERIC,
   ...POD_ROWS,
+  ...FEED_ROWS,
   ...MEMBER_ROWS,
   ...CHARGE_ROWS,
   ...FX_ROWS,

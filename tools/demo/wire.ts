@@ -3,7 +3,7 @@ import type { Api } from "../../tests/support/client.ts";
 
 export type { Charge } from "../../tests/support/story.ts";
 
-export type Pod = { id: string; name: string };
+export type Pod = { id: string; name: string; seq: number };
 
 /** Everybody who speaks in the demo. */
 export type Wire = { alice: Api; bob: Api; operator: Api; sandbox: Api };

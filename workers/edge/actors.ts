@@ -4,6 +4,7 @@ import type { AccountRpc } from "../../schema/rpc/account.ts";
 import type { ActorRpc } from "../../schema/rpc/actor.ts";
 import type { CoordinatorRpc } from "../../schema/rpc/coordinator.ts";
 import { DESK, type DeskRpc } from "../../schema/rpc/desk.ts";
+import type { FeedRpc } from "../../schema/rpc/feed.ts";
 import type { GatewayRpc } from "../../schema/rpc/gateway.ts";
 import type { PodRpc } from "../../schema/rpc/pod.ts";
 import { parseStream, type StreamKind, shardName } from "../../schema/streams.ts";
@@ -30,6 +31,8 @@ const NAMESPACES: Readonly<
 /** The actors, each by its name and the contract it keeps. `env.pod(id)((actor) => actor.see(viewer))` asks one. */
 export const actorsOf = (env: Env) => ({
   pod: (id: string) => asking<PodRpc>(env.PODS, id),
+  /** The feed of a pod, by the pod's id. */
+  feed: (pod: string) => asking<FeedRpc>(env.FEEDS, pod),
   account: (name: string) => asking<AccountRpc>(env.ACCOUNTS, name),
   coordinator: (shard: number) => asking<CoordinatorRpc>(env.COORDINATORS, shardName(shard)),
   gateway: (connector: string = DEFAULT_CONNECTOR) => asking<GatewayRpc>(env.GATEWAYS, connector),

@@ -38,6 +38,9 @@ const fault = (error: unknown, requestId: string): Answer => {
 const render = (answer: Answer, requestId: string): Response => {
   const headers = new Headers(HEADERS);
   headers.set("x-request-id", requestId);
+  if (answer.ok && "upgraded" in answer) {
+    return new Response(null, { status: 101, webSocket: answer.upgraded.webSocket, headers });
+  }
   if (answer.replayed === true) headers.set("idempotency-replayed", "true");
   if (!answer.ok) {
     for (const [name, value] of Object.entries(problemHeaders(answer.rejection))) headers.set(name, value);
@@ -71,10 +74,23 @@ const log = (
   console.log(JSON.stringify(line));
 };
 
-/** Who calls, within their rate; null on public routes. */
+/**
+ * Whoever shows a ticket where one is taken is nobody yet: the actor that issued it says who they are. Until then it is their
+ * address that keeps within its rate.
+ */
+const withTicket = async ({ req, env }: Hosted, now: number) => {
+  const address = req.raw.headers.get("cf-connecting-ip") ?? "unknown";
+  const within = await withinRate(env, `address:${address}`, now);
+  return within.ok ? { ok: true as const, value: null } : within;
+};
+
+/** Who calls, within their rate; null on public routes and for the bearer of a ticket. */
 const atTheDoor = async (route: Route, context: Hosted) => {
   if (route.auth === "public") return { ok: true as const, value: null };
   const now = Date.now();
+  const { headers, url } = context.req.raw;
+  const ticketed = route.upgrades === true && !headers.has("authorization") && new URL(url).searchParams.has("ticket");
+  if (ticketed) return withTicket(context, now);
   const caller = await authenticate(context.req.raw.headers.get("authorization"), context.env, now);
   if (!caller.ok) return caller;
   const within = await withinRate(context.env, `user:${caller.value.user}`, now);

@@ -56,7 +56,12 @@ const unsigned = (alg: string): string => {
 
 describe("access tokens", () => {
   it("believes EdDSA and ES256, and reads who calls", async () => {
-    expect(await outcome(bearer(await mint()))).toEqual({ user: "alice", clientId: "app", operator: false });
+    expect(await outcome(bearer(await mint()))).toEqual({
+      user: "alice",
+      clientId: "app",
+      operator: false,
+      tokenEndsAt: NOW + 3_600_000,
+    });
     expect(await outcome(bearer(await mint({}, { alg: "ES256", kid: "es" }, es)))).toMatchObject({ user: "alice" });
     expect(await outcome(bearer(await mint({ scope: "read admin" })))).toMatchObject({ operator: true });
     expect(await outcome(bearer(await mint({ scope: "administrator" })))).toMatchObject({ operator: false });

@@ -80,7 +80,12 @@ const verify = async (token: string, verifier: Verifier, nowMs: number): Promise
   const { sub, client_id, iat, exp, scope } = claims.data;
   if (iat > nowMs / 1000 + LEEWAY_S) return unauthenticated("the token is from the future");
   if (exp - iat > MAX_LIFE_S) return unauthenticated("the token lives longer than an hour");
-  const caller = { user: sub, clientId: client_id, operator: scope.split(" ").includes("admin") };
+  const caller = {
+    user: sub,
+    clientId: client_id,
+    operator: scope.split(" ").includes("admin"),
+    tokenEndsAt: exp * 1000,
+  };
   return accept({ caller, until: Math.min((exp + LEEWAY_S) * 1000, nowMs + REMEMBERED_MS) });
 };
 

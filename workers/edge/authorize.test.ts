@@ -2,14 +2,16 @@ import { describe, expect, it } from "vitest";
 import { ROLES, type Role } from "../../schema/permissions.ts";
 import { authOf, authorize, type Caller, type Operation, RULES } from "./authorize.ts";
 
-const alice: Caller = { user: "alice", clientId: "app", operator: false };
-const ops: Caller = { user: "ops", clientId: "console", operator: true };
+const alice: Caller = { user: "alice", clientId: "app", operator: false, tokenEndsAt: 0 };
+const ops: Caller = { user: "ops", clientId: "console", operator: true, tokenEndsAt: 0 };
 
 /** Who may do what, by role: owner, admin, treasurer, member, viewer. */
 const MATRIX: [Operation, string][] = [
   ["pod.read", "yyyyy"],
   ["pod.events", "yyyyy"],
   ["pod.entries", "yyyyy"],
+  ["feed.ticket", "yyyyy"],
+  ["feed.open", "yyyyy"],
   ["charge.list", "yyyyy"],
   ["charge.read", "yyyyy"],
   ["charge.create", "yyyy-"],

@@ -4,7 +4,13 @@ import { mayInPod, type PodPermission, type Role } from "../../schema/permission
  * Who calls, as the token says. `operator`: the scope `admin`, which is no role in any pod; an operator who is a member as a person
  * keeps that role's rights, and still neither pays nor votes while acting as operator.
  */
-export type Caller = { user: string; clientId: string; operator: boolean };
+export type Caller = {
+  user: string;
+  clientId: string;
+  operator: boolean;
+  /** When the token ends, milliseconds since the epoch, real time. */
+  tokenEndsAt: number;
+};
 
 /** Who may call an operation at all; a `pod` operation further needs a permission of the caller's role there. */
 type Rule =
@@ -36,6 +42,8 @@ export const RULES = {
   "pod.unfreeze": inPod("pod.unfreeze"),
   "pod.events": inPod("pod.read"),
   "pod.entries": inPod("pod.read"),
+  "feed.ticket": inPod("pod.read"),
+  "feed.open": inPod("pod.read"),
   "member.invite": inPod("member.invite"),
   "member.change_role": inPod("member.change_role"),
   "member.remove": inPod("member.remove"),

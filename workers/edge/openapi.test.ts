@@ -59,6 +59,13 @@ describe("the OpenAPI document", () => {
     );
   });
 
+  it("says that a feed is a WebSocket, and what opens it", () => {
+    const feed = document.paths["/v1/pods/{id}/feed"]?.get as Operation & { security: object[] };
+    expect(Object.keys(feed.responses)).toEqual(expect.arrayContaining(["101", "400", "401", "404", "426"]));
+    expect(Object.keys(feed.responses).filter((status) => status.startsWith("2"))).toEqual([]);
+    expect(feed.security).toEqual([{ bearer: [] }, { ticket: [] }]);
+  });
+
   it("has no test clock where it is not asked for", () => {
     const settings = { CROWDPAY_CLOCK: undefined } as Parameters<NonNullable<(typeof ROUTES)[number]["when"]>>[0];
     expect(ROUTES.filter(({ when }) => when !== undefined && !when(settings)).map(({ path }) => path)).toEqual([

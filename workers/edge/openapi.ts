@@ -103,7 +103,7 @@ const successes = (responses: Responses, keyed: boolean, components: Components)
 
 /** Which refusals a route may answer; each status once. */
 const refusalStatuses = (route: Route): number[] => {
-  const statuses = [405, 500, 503];
+  const statuses = [405, 500, 503, ...(route.upgrades === true ? [426] : [])];
   if (route.auth !== "public") statuses.push(401, 403, 429);
   if (route.path.includes("{")) statuses.push(404);
   if (route.query !== null || route.body !== null || route.idempotency !== "none") statuses.push(400);
@@ -113,6 +113,12 @@ const refusalStatuses = (route: Route): number[] => {
   return [...new Set(statuses)].sort((a, b) => a - b);
 };
 
+/** One of these opens the route. */
+const securityOf = ({ auth, upgrades }: Route): Json[] => {
+  if (auth === "public") return [];
+  return [{ bearer: auth === "admin" ? ["admin"] : [] }, ...(upgrades === true ? [{ ticket: [] }] : [])];
+};
+
 const operationOf = (route: Route, components: Components): Json => {
   const keyed = route.idempotency !== "none";
   const refusals = refusalStatuses(route).filter((status) => route.responses[status] === undefined);
@@ -120,7 +126,7 @@ const operationOf = (route: Route, components: Components): Json => {
     operationId: route.operation,
     summary: route.summary,
     tags: [route.operation.split(".")[0]],
-    security: route.auth === "public" ? [] : [{ bearer: route.auth === "admin" ? ["admin"] : [] }],
+    security: securityOf(route),
     parameters: [...pathParameters(route.path), ...queryParameters(route, components), ...headerParameters(route)],
     ...(route.body === null
       ? {}
@@ -179,6 +185,12 @@ export const openapiDocument = (routes: readonly Route[], version: string): Json
           scheme: "bearer",
           bearerFormat: "JWT",
           description: "An access token as in RFC 9068. The scope `admin` is the operator's.",
+        },
+        ticket: {
+          type: "apiKey",
+          in: "query",
+          name: "ticket",
+          description: "A ticket for this pod's feed, spent by its use.",
         },
       },
       parameters: {

@@ -83,6 +83,7 @@ export const problemHeaders = (rejection: Rejection): Record<string, string> => 
     "content-type": "application/problem+json",
     ...(retryAfter === undefined ? {} : { "retry-after": String(Math.max(1, Math.ceil(retryAfter))) }),
     ...(rejection.code === "unauthenticated" ? { "www-authenticate": challenge(rejection) } : {}),
+    ...(rejection.code === "upgrade_required" ? { upgrade: "websocket" } : {}),
     ...(rejection.allow === undefined ? {} : { allow: rejection.allow.join(", ") }),
   };
 };

@@ -9,8 +9,9 @@ import { type KeyPolicy, readKey } from "./idempotency.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
-/** What a route answers: a resource, or a refusal. `request_id` of a replayed refusal is that of the call first refused. */
+/** What a route answers: a resource, the socket that a request was upgraded to, or a refusal. `request_id` of a replayed refusal is that of the call first refused. */
 export type Answer =
+  | { ok: true; upgraded: Response }
   | { ok: true; status: number; body: unknown; headers?: Record<string, string>; replayed?: boolean }
   | { ok: false; rejection: Rejection; request_id?: string; replayed?: boolean };
 
@@ -27,7 +28,7 @@ export type Visit = {
   url: URL;
   params: Readonly<Record<string, string>>;
   requestId: string;
-  /** Null on public routes only. */
+  /** Null on public routes, and where a ticket was shown instead of a token. */
   caller: Caller | null;
 };
 
@@ -51,6 +52,8 @@ type Declaration = {
   path: string;
   summary: string;
   responses: Responses;
+  /** The route answers with a WebSocket; `?ticket=` opens it as well as a token does. */
+  upgrades?: boolean;
   /** The route heeds `Prefer: wait=…`. */
   waits?: boolean;
   /** Where the route exists at all; everywhere when absent. */
@@ -66,7 +69,7 @@ export type Route = Declaration & {
   serve(visit: Visit): Promise<Answer>;
 };
 
-const NOBODY: Caller = { user: "", clientId: "", operator: false };
+const NOBODY: Caller = { user: "", clientId: "", operator: false, tokenEndsAt: 0 };
 
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 

@@ -4,6 +4,7 @@ import { openapiDocument } from "./openapi.ts";
 import { answer, defineRoute, type Route } from "./route.ts";
 import { chargeRoutes } from "./routes/charges.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
+import { feedRoutes } from "./routes/feed.ts";
 import { fxRoutes } from "./routes/fx.ts";
 import { invitationRoutes } from "./routes/invitations.ts";
 import { ledgerRoutes } from "./routes/ledger.ts";
@@ -37,6 +38,7 @@ export const ROUTES: readonly Route[] = [
   ...serviceRoutes,
   openapiRoute,
   ...podRoutes,
+  ...feedRoutes,
   ...memberRoutes,
   ...invitationRoutes,
   ...chargeRoutes,
