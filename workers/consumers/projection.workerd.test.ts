@@ -113,6 +113,15 @@ describe("the guard", () => {
     expect(await one("SELECT seq FROM checkpoints WHERE stream = ?", name)).toBeNull();
   });
 
+  it("loses the race when a rebuild has made other tables of these meanwhile, in either generation", async () => {
+    for (const generation of ["serving", "next"] as const) {
+      const name = stream();
+      const error = await tryBatch([guard(db, { generation, epoch: 7 }, [step(name, 0, 3)], "")]);
+      expect(isLostRace(error)).toBe(true);
+      expect(await tryBatch([guard(db, { generation, epoch: 0 }, [step(name, 0, 3)], "")])).toBeNull();
+    }
+  });
+
   it("guards all streams of a batch: one lost race undoes every one", async () => {
     const [left, right] = [stream(), stream()];
     await db.batch([guard(db, HERE, [step(right, 0, 1)], "")]);
