@@ -32,6 +32,8 @@ const actors: TestProjectInlineConfiguration = {
       verbose: false,
       wrangler: { configPath: "./wrangler.toml" },
       miniflare: {
+        // A read model of its own for what rebuilds, and so compares, the whole of one.
+        d1Databases: { REBUILT_MODEL: "rebuilt-model" },
         bindings: {
           // Applied by tests/support/read-model.ts before the first test.
           READ_MODEL_MIGRATIONS: await readD1Migrations("schema/migrations"),

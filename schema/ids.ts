@@ -26,7 +26,8 @@ export type IdPrefix =
   | "dlv"
   | "key"
   | "evt"
-  | "vrf";
+  | "vrf"
+  | "rbd";
 
 /** Where time comes from: milliseconds since the epoch. Injected everywhere, so that tests own it. */
 export type Clock = { now(): number };
@@ -133,6 +134,9 @@ export const routeTransfer = (transferId: string): number => {
   const digest = hashParts(transferId);
   return new DataView(digest.buffer, digest.byteOffset, 4).getUint32(0) % SHARDS;
 };
+
+/** The shard whose directory names a stream that none named when it was made. */
+export const routeStream = (stream: string): number => routeCommand("", "stream.name", stream, "");
 
 /** A user id as a token's `sub` carries it: opaque, and never an e-mail address. */
 export const USER_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;

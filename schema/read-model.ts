@@ -1,119 +1,218 @@
-import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { getTableColumns, getTableName, sql } from "drizzle-orm";
+import { index, integer, primaryKey, type SQLiteTable, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { AccountKind } from "./accounts.ts";
 import type { ChargeRecord, ChargeStatus } from "./charges.ts";
+import { shardOf } from "./ids.ts";
 import type { Role } from "./permissions.ts";
 import type { PodRecord, PodStatus } from "./pods.ts";
 import type { Counters, EntryRecord } from "./rpc/account.ts";
 import type { Saga, SagaKind, SagaStatus } from "./sagas.ts";
+import { streamOf } from "./streams.ts";
 
 /**
  * The read model in D1: what lists, search and history read. Every row follows from the actors' logs and may be dropped and
  * folded again. Times are RFC 3339 texts as events carry them; a `doc` is the whole record, its columns only what is searched by.
  *
  * After a change here (files already there are never edited):
- * drizzle-kit generate --dialect=sqlite --schema=./schema/read-model.ts --out=./schema/migrations --name=<what>
+ * npm run migrations -- read-model --name <what>
  */
 
 /** The consumer whose checkpoints guard the tables below. */
 export const PROJECTOR = "projector";
 
-/** How far a consumer has come with a stream, and the chain's hash there. Led by `stream`: an actor's relay asks by it alone. */
-export const checkpoints = sqliteTable(
-  "checkpoints",
-  {
-    stream: text("stream").notNull(),
-    consumer: text("consumer").notNull(),
-    seq: integer("seq").notNull(),
-    hash: text("hash").notNull(),
-    updatedAt: text("updated_at").notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.stream, table.consumer] })],
-);
-
 /** A pod without its members, which have a table of their own. */
 export type PodDoc = Omit<PodRecord, "members">;
 
-export const pods = sqliteTable("pods", {
-  id: text("id").primaryKey(),
-  status: text("status").$type<PodStatus>().notNull(),
-  createdAt: text("created_at").notNull(),
-  seq: integer("seq").notNull(),
-  logHead: text("log_head").notNull(),
-  doc: text("doc", { mode: "json" }).$type<PodDoc>().notNull(),
+/**
+ * The tables that follow from the logs, once a generation. Readers and the running projection know the names without a suffix
+ * only; a rebuild fills those with `_next` and the two exchange names in one transaction. Both are therefore always alike.
+ */
+const generation = <S extends "" | "_next">(suffix: S) => ({
+  /** How far a consumer has come with a stream, and the chain's hash there. Led by `stream`: an actor's relay asks by it alone. */
+  checkpoints: sqliteTable(
+    `checkpoints${suffix}`,
+    {
+      stream: text("stream").notNull(),
+      consumer: text("consumer").notNull(),
+      seq: integer("seq").notNull(),
+      hash: text("hash").notNull(),
+      updatedAt: text("updated_at").notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.stream, table.consumer] })],
+  ),
+
+  pods: sqliteTable(`pods${suffix}`, {
+    id: text("id").primaryKey(),
+    status: text("status").$type<PodStatus>().notNull(),
+    createdAt: text("created_at").notNull(),
+    seq: integer("seq").notNull(),
+    logHead: text("log_head").notNull(),
+    doc: text("doc", { mode: "json" }).$type<PodDoc>().notNull(),
+  }),
+
+  /** `joined_seq`: the pod's event that let them in, which is also the order in which members are shown. */
+  members: sqliteTable(
+    `members${suffix}`,
+    {
+      pod: text("pod").notNull(),
+      user: text("user").notNull(),
+      role: text("role").$type<Role>().notNull(),
+      joinedSeq: integer("joined_seq").notNull(),
+    },
+    (table) => [
+      primaryKey({ columns: [table.pod, table.user] }),
+      index(`members${suffix}_by_user`).on(table.user, table.pod),
+    ],
+  ),
+
+  charges: sqliteTable(
+    `charges${suffix}`,
+    {
+      id: text("id").primaryKey(),
+      pod: text("pod").notNull(),
+      payer: text("payer").notNull(),
+      status: text("status").$type<ChargeStatus>().notNull(),
+      createdAt: text("created_at").notNull(),
+      doc: text("doc", { mode: "json" }).$type<ChargeRecord>().notNull(),
+    },
+    (table) => [index(`charges${suffix}_by_pod`).on(table.pod, table.id)],
+  ),
+
+  /** An account's counters after its newest event. One row a physical account: a logical one is the sum of its stripes. */
+  accounts: sqliteTable(
+    `accounts${suffix}`,
+    {
+      id: text("id").primaryKey(),
+      kind: text("kind").$type<AccountKind>().notNull(),
+      /** The pod, user or connector in the account's name. */
+      owner: text("owner"),
+      currency: text("currency").notNull(),
+      counters: text("counters", { mode: "json" }).$type<Counters>().notNull(),
+      seq: integer("seq").notNull(),
+      hash: text("hash").notNull(),
+    },
+    (table) => [index(`accounts${suffix}_by_owner`).on(table.kind, table.owner)],
+  ),
+
+  /** One row a posted leg, in the account's own order. It is read by account only, so the key is the one index it pays for. */
+  entries: sqliteTable(
+    `entries${suffix}`,
+    {
+      account: text("account").notNull(),
+      seq: integer("seq").notNull(),
+      leg: integer("leg").notNull(),
+      currency: text("currency").notNull(),
+      recordedAt: text("recorded_at").notNull(),
+      doc: text("doc", { mode: "json" }).$type<EntryRecord>().notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.account, table.seq, table.leg] })],
+  ),
+
+  sagas: sqliteTable(
+    `sagas${suffix}`,
+    {
+      id: text("id").primaryKey(),
+      kind: text("kind").$type<SagaKind>().notNull(),
+      subject: text("subject").notNull(),
+      status: text("status").$type<SagaStatus>().notNull(),
+      createdAt: text("created_at").notNull(),
+      doc: text("doc", { mode: "json" }).$type<Saga>().notNull(),
+    },
+    (table) => [
+      index(`sagas${suffix}_by_subject`).on(table.subject, table.id),
+      // Nearly every saga is completed, most of them before they are first projected: those pay for no index row.
+      index(`sagas${suffix}_uncompleted`).on(table.status, table.id).where(sql`status <> 'completed'`),
+    ],
+  ),
 });
 
-/** `joined_seq`: the pod's event that let them in, which is also the order in which members are shown. */
-export const members = sqliteTable(
-  "members",
-  {
-    pod: text("pod").notNull(),
-    user: text("user").notNull(),
-    role: text("role").$type<Role>().notNull(),
-    joinedSeq: integer("joined_seq").notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.pod, table.user] }), index("members_by_user").on(table.user, table.pod)],
-);
+export const { checkpoints, pods, members, charges, accounts, entries, sagas } = generation("");
+export const {
+  checkpoints: checkpointsNext,
+  pods: podsNext,
+  members: membersNext,
+  charges: chargesNext,
+  accounts: accountsNext,
+  entries: entriesNext,
+  sagas: sagasNext,
+} = generation("_next");
 
-export const charges = sqliteTable(
-  "charges",
-  {
-    id: text("id").primaryKey(),
-    pod: text("pod").notNull(),
-    payer: text("payer").notNull(),
-    status: text("status").$type<ChargeStatus>().notNull(),
-    createdAt: text("created_at").notNull(),
-    doc: text("doc", { mode: "json" }).$type<ChargeRecord>().notNull(),
-  },
-  (table) => [index("charges_by_pod").on(table.pod, table.id)],
-);
+const ofShard = (prefix: "sag" | "chg") => (id: string) => {
+  const shard = shardOf(prefix, id);
+  return shard === null ? null : streamOf.saga(shard);
+};
 
-/** An account's counters after its newest event. One row a physical account: a logical one is the sum of its stripes. */
-export const accounts = sqliteTable(
-  "accounts",
-  {
-    id: text("id").primaryKey(),
-    kind: text("kind").$type<AccountKind>().notNull(),
-    /** The pod, user or connector in the account's name. */
-    owner: text("owner"),
-    currency: text("currency").notNull(),
-    counters: text("counters", { mode: "json" }).$type<Counters>().notNull(),
-    seq: integer("seq").notNull(),
-    hash: text("hash").notNull(),
-  },
-  (table) => [index("accounts_by_owner").on(table.kind, table.owner)],
-);
+/** A table that follows from the logs: its key, its other columns, and the stream that a row follows from (null: nobody's). */
+export type ProjectedTable = {
+  name: string;
+  key: readonly string[];
+  columns: readonly string[];
+  /** By the first column of the key. */
+  streamOf: (key: string) => string | null;
+};
 
-/** One row a posted leg, in the account's own order. It is read by account only, so the key is the one index it pays for. */
-export const entries = sqliteTable(
-  "entries",
-  {
-    account: text("account").notNull(),
-    seq: integer("seq").notNull(),
-    leg: integer("leg").notNull(),
-    currency: text("currency").notNull(),
-    recordedAt: text("recorded_at").notNull(),
-    doc: text("doc", { mode: "json" }).$type<EntryRecord>().notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.account, table.seq, table.leg] })],
-);
+const projected = (table: SQLiteTable, key: readonly string[], owner: ProjectedTable["streamOf"]): ProjectedTable => ({
+  name: getTableName(table),
+  key,
+  columns: Object.values(getTableColumns(table)).flatMap(({ name }) => (key.includes(name) ? [] : [name])),
+  streamOf: owner,
+});
 
-export const sagas = sqliteTable(
-  "sagas",
-  {
-    id: text("id").primaryKey(),
-    kind: text("kind").$type<SagaKind>().notNull(),
-    subject: text("subject").notNull(),
-    status: text("status").$type<SagaStatus>().notNull(),
-    createdAt: text("created_at").notNull(),
-    doc: text("doc", { mode: "json" }).$type<Saga>().notNull(),
-  },
-  (table) => [
-    index("sagas_by_subject").on(table.subject, table.id),
-    // Nearly every saga is completed, most of them before they are first projected: those pay for no index row.
-    index("sagas_uncompleted").on(table.status, table.id).where(sql`status <> 'completed'`),
-  ],
-);
+/** Every table that a rebuild fills and compares. A new table of `generation` has its line here. */
+export const PROJECTED: readonly ProjectedTable[] = [
+  projected(pods, ["id"], streamOf.pod),
+  projected(members, ["pod", "user"], streamOf.pod),
+  projected(charges, ["id"], ofShard("chg")),
+  projected(accounts, ["id"], streamOf.account),
+  projected(entries, ["account", "seq", "leg"], streamOf.account),
+  projected(sagas, ["id"], ofShard("sag")),
+];
+
+/**
+ * One row: which incarnation of the tables this is. Every batch that projects checks `epoch` in its guard and every turn of a
+ * rebuild moves it, so that nothing is written to tables that have become other tables meanwhile. Without the row: 0 and nothing.
+ */
+export const readModel = sqliteTable("read_model", {
+  id: integer("id").primaryKey(),
+  epoch: integer("epoch").notNull(),
+  /** The rebuild under way. */
+  rebuild: text("rebuild"),
+  /** 1 while new events are projected to the next generation as well. */
+  shadowed: integer("shadowed").notNull(),
+  /** 1 once every stream of the checkpoints has been named in a directory. */
+  named: integer("named").notNull(),
+});
+
+/** Rebuilds of the read model, newest last by id. `step` counts the writes to the row: two drivers of one rebuild cannot both go on. */
+export const rebuilds = sqliteTable("rebuilds", {
+  id: text("id").primaryKey(),
+  step: integer("step").notNull(),
+  phase: text("phase").$type<RebuildPhase>().notNull(),
+  /** Where the phase stands, JSON of its own. */
+  position: text("position").notNull(),
+  streams: integer("streams").notNull(),
+  rows: integer("rows").notNull(),
+  differ: integer("differ").notNull(),
+  /** The first rows that differ: tables and keys, never what is in them. */
+  differences: text("differences", { mode: "json" }).$type<{ table: string; key: string }[]>().notNull(),
+  error: text("error"),
+  principal: text("principal").notNull(),
+  startedAt: text("started_at").notNull(),
+  updatedAt: text("updated_at").notNull(),
+});
+
+/** In order; `failed` ends any of them, `superseded` one whose driver was gone when the next rebuild began. */
+export const REBUILD_PHASES = [
+  "clearing",
+  "building",
+  "comparing",
+  "switching",
+  "sweeping",
+  "done",
+  "failed",
+  "superseded",
+] as const;
+export type RebuildPhase = (typeof REBUILD_PHASES)[number];
 
 /** Queue messages that could not be applied. `id` is the message's; `body` its JSON as it came. */
 export const deadLetters = sqliteTable("dead_letters", {

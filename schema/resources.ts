@@ -3,6 +3,7 @@ import { CHARGE_STATUSES, FAILURE_CODES } from "./charges.ts";
 import { isCurrency } from "./currency.ts";
 import { ROLES } from "./permissions.ts";
 import { POD_STATUSES, POD_TYPES } from "./pods.ts";
+import { REBUILD_PHASES } from "./read-model.ts";
 import { REJECTION_CODES } from "./rejections.ts";
 import { COMPETING_STATUSES } from "./rpc/desk.ts";
 import { SAGA_STATUSES, STEP_STATUSES } from "./sagas.ts";
@@ -258,6 +259,22 @@ export const deadLetterResource = named(
     attempts: count,
     parked_at: time,
     redriven_at: time.nullable(),
+  }),
+);
+
+export const rebuildResource = named(
+  "Rebuild",
+  z.strictObject({
+    id: z.string(),
+    phase: z.enum(REBUILD_PHASES),
+    streams: count.describe("logs with any event that were read so far"),
+    rows: count.describe("rebuilt rows compared so far"),
+    tables: count,
+    differ: count.describe("rows that were not as the logs say"),
+    differences: z.array(z.strictObject({ table: z.string(), key: z.string() })).max(100),
+    error: z.string().nullable(),
+    started_at: time,
+    updated_at: time,
   }),
 );
 

@@ -8,9 +8,10 @@ import packageJson from "../package.json" with { type: "json" };
 import { bundle, configFolder, PRODUCT, SANDBOX } from "./bundle.ts";
 import { everyMinute } from "./cron.ts";
 import { type MigratedDatabase, migrateD1 } from "./d1-migrations.ts";
+import { replaceFile } from "./files.ts";
 import { address, type LocalWorkers, type Ports, runtimeOptions } from "./local-workers.ts";
 import { awaitPort, sandboxPort } from "./ports.ts";
-import { portSetting, ROOT, rateSetting, stateDirectory } from "./settings.ts";
+import { PRODUCT_PORT_FILE, portSetting, ROOT, rateSetting, stateDirectory } from "./settings.ts";
 import { lockState } from "./state-lock.ts";
 import { RuntimeProcess } from "./workerd.ts";
 
@@ -142,6 +143,7 @@ async function main(): Promise<void> {
   process.stdout.write(`sandbox ${address(ports.sandbox)}\n`);
   await awaitHealth(address(ports.product));
   runCrons(miniflare, workers);
+  replaceFile(join(stateDir, PRODUCT_PORT_FILE), `${ports.product}\n`);
   process.stdout.write(`ready ${address(ports.product)}\n`);
 }
 

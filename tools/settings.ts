@@ -15,6 +15,9 @@ export function stateDirectory(env: Environment = process.env): string {
   return isAbsolute(named) ? named : join(ROOT, named);
 }
 
+/** In the state directory: the port the product is, or was last, served on. */
+export const PRODUCT_PORT_FILE = "product-port";
+
 /** A TCP port (0–65535, 0 = any free one) from the environment. Throws a one-line error for anything else. */
 export function portSetting(env: Environment, name: string): number | undefined {
   const text = env[name];

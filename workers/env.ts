@@ -1,8 +1,10 @@
 import { z } from "zod";
 import type { ObjectEnv } from "../objects/kit/env.ts";
+import type { RebuildOrder } from "./consumers/env.ts";
 
 /** What the Worker finds in its environment: the objects' bindings, and the edge's own. */
 export type Env = ObjectEnv & {
+  REBUILDS: Queue<RebuildOrder>;
   /** Absent when `CROWDPAY_RATE` is 0. */
   RATE?: RateLimit;
 };

@@ -3,6 +3,8 @@ import { sweep } from "./consumers/sweep.ts";
 import { createApp } from "./edge/app.ts";
 import { ROUTES } from "./edge/routes.ts";
 import type { Env } from "./env.ts";
+import { rebuildPorts } from "./rebuild/ports.ts";
+import { nameKnownStreams } from "./rebuild/sources.ts";
 
 // The one place that names the objects' classes: the platform finds them as exports of this module.
 export { CrowdPod } from "../objects/crowd-pod/object.ts";
@@ -19,6 +21,6 @@ export default {
   fetch: (request, env, context) => app.fetch(request, env, context),
   queue: (batch, env) => consume(batch, env),
   async scheduled(_controller, env) {
-    await sweep(env);
+    await Promise.all([sweep(env), nameKnownStreams(rebuildPorts(env))]);
   },
 } satisfies ExportedHandler<Env>;

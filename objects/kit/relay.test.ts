@@ -71,21 +71,31 @@ describe("a log is cut into runs", () => {
 });
 
 describe("the consumers are looked at", () => {
-  test("at doubling gaps from half a minute, at most an hour apart", () => {
-    const gaps = [0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 1_000].map((look) => (nextCheck(5_000, look) - 5_000) / 1_000);
-    expect(gaps).toEqual([30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600, 3_600]);
+  test("at doubling gaps from a quarter of a minute, at most an hour apart", () => {
+    const gaps = [1, 2, 3, 4, 5, 8, 9, 10, 11, 1_000].map((look) => (nextCheck(5_000, look) - 5_000) / 1_000);
+    expect(gaps).toEqual([15, 30, 60, 120, 240, 1_920, 3_600, 3_600, 3_600, 3_600]);
   });
 
   test("as often as the newest event's age says, whatever was forgotten in between", () => {
     let now = 30_000;
-    const gaps: number[] = [];
-    for (let look = 0; look < 9; look++) {
-      const next = nextCheck(now, looksSince(now, 0));
-      gaps.push((next - now) / 1_000);
-      now = next;
+    const looks = [now / 1_000];
+    for (let look = 0; look < 10; look++) {
+      now = nextCheck(now, looksSince(now, 0));
+      looks.push(now / 1_000);
     }
-    expect(gaps).toEqual([60, 120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600]);
+    expect(looks).toEqual([30, 45, 75, 135, 255, 495, 975, 1_935, 3_855, 7_455, 11_055]);
     // A clock that went back, as a test clock does with its process, is no reason to look more often than at first.
     expect(looksSince(0, 1_000_000)).toBe(1);
+  });
+
+  test("so that a lost last message and a lost first beacon are made good within a minute, with time to spare", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 30_000 }), (age) => {
+        // The first look is due half a minute after the first of several commits: the newest event may be younger.
+        const lostBeacon = age;
+        const nextBeacon = nextCheck(lostBeacon, looksSince(lostBeacon, 0));
+        expect(nextBeacon).toBeLessThanOrEqual(45_000);
+      }),
+    );
   });
 });

@@ -4,8 +4,13 @@ import type { EventLog } from "./event-log.ts";
 import type { Timers } from "./timers.ts";
 
 export const RELAY_TIMER = "relay";
-/** The consumers' checkpoints are looked at this long after the last send, then at doubling gaps up to an hour. */
+/**
+ * The consumers' checkpoints are looked at this long after a commit: by then nearly every actor is found to be done and is looked
+ * at no more. One that is not gets a beacon and is looked at again soon, then at doubling gaps up to an hour: 30, 45, 75, 135 …
+ * seconds after the event. So a lost last message heals within a minute even if the first beacon is lost as well.
+ */
 const FIRST_CHECK_MS = 30_000;
+const RETRY_MS = 15_000;
 const LAST_CHECK_MS = 3_600_000;
 /** Runs sent in one call: the platform takes 256 kB a batch, and a run is at most 100 kB. */
 const RUNS_PER_SEND = 2;
@@ -46,12 +51,14 @@ export const cutRuns = (stream: string, head: number, rows: readonly LogRow[]): 
 };
 
 /** How often the consumers have been looked at since an event was recorded, going by its age alone: an idle actor keeps no count. */
-export const looksSince = (now: number, recordedAt: number): number =>
-  Math.max(1, Math.floor(Math.log2(Math.max(1, (now - recordedAt) / FIRST_CHECK_MS))) + 1);
+export const looksSince = (now: number, recordedAt: number): number => {
+  const sinceFirst = now - recordedAt - FIRST_CHECK_MS;
+  return 1 + Math.floor(Math.log2(1 + Math.max(0, sinceFirst) / RETRY_MS));
+};
 
-/** When to look again after a look that found a consumer behind: doubling from the first gap, at most an hour. */
+/** When to look again after the nth look (from 1) found a consumer behind: doubling from the first gap, at most an hour. */
 export const nextCheck = (now: number, look: number): number =>
-  now + Math.min(LAST_CHECK_MS, FIRST_CHECK_MS * 2 ** Math.min(look, 10));
+  now + Math.min(LAST_CHECK_MS, RETRY_MS * 2 ** Math.min(look - 1, 10));
 
 /**
  * Sends the log to the queue by a cursor over the log itself: no outbox table. Sending again is harmless, not sending is not, so

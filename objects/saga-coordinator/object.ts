@@ -7,7 +7,7 @@ import { accept, type Result, reject } from "../../schema/rejections.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type * as rpc from "../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../schema/sagas.ts";
-import { streamOf } from "../../schema/streams.ts";
+import { type StreamKind, streamOf } from "../../schema/streams.ts";
 import { Actor } from "../kit/actor.ts";
 import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
 import { localKeyService, SealedFields } from "../kit/sealed-fields.ts";
@@ -27,14 +27,28 @@ import { cutPage, moveEpoch } from "./cut.ts";
 import { cancel, resolveWait } from "./decide.ts";
 import { Driver } from "./driver.ts";
 import { Intake } from "./intake.ts";
-import { liveSagas, loadSaga, SAGA_TIMER } from "./journal.ts";
+import { liveSagas, loadSaga, nameActors, SAGA_TIMER, type ShardTurn } from "./journal.ts";
 import { migrations } from "./migrations.ts";
 import { cutMeta, Reports, VERIFY_TIMER } from "./reports.ts";
 import { fold, type ShardState } from "./state.ts";
 import { Waiters } from "./waiters.ts";
 import { sagaOfCharge, takeWebhook } from "./webhooks.ts";
 
+/** Streams of a directory that are read, and named, in one call. */
 const DIRECTORY_PAGE = 500;
+
+type Claim = { id: string; claimed_before: boolean };
+
+const bind = (turn: ShardTurn, scope: string, key: CommandKey, candidate: string): Result<Claim> => {
+  const row = findCommand(turn.sql, scope);
+  if (row === null) {
+    rememberCommand(turn, scope, candidate, key.request, "");
+    fixAnswer(turn, candidate, "201", null);
+    return accept({ id: candidate, claimed_before: false });
+  }
+  const differs = mismatch(row, key.request);
+  return differs === null ? accept({ id: row.target, claimed_before: true }) : { ok: false, rejection: differs };
+};
 
 /** One shard of the saga coordinator, named `shard-<n>`: journal, drive, and the doors that begin sagas. */
 export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.CoordinatorRpc {
@@ -120,19 +134,20 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     return fate;
   }
 
-  async claimId(key: CommandKey, candidate: string): Promise<Result<{ id: string; claimed_before: boolean }>> {
+  async claimId(key: CommandKey, candidate: string, kind?: StreamKind): Promise<Result<Claim>> {
     const scope = keyOf(key, "");
-    if (scope === null) return accept({ id: candidate, claimed_before: false });
-    return this.#actor.submit((turn): Result<{ id: string; claimed_before: boolean }> => {
-      const row = findCommand(turn.sql, scope);
-      if (row === null) {
-        rememberCommand(turn, scope, candidate, key.request, "");
-        fixAnswer(turn, candidate, "201", null);
-        return accept({ id: candidate, claimed_before: false });
-      }
-      const differs = mismatch(row, key.request);
-      return differs === null ? accept({ id: row.target, claimed_before: true }) : { ok: false, rejection: differs };
+    if (scope === null && kind === undefined) return accept({ id: candidate, claimed_before: false });
+    return this.#actor.submit((turn) => {
+      const claim =
+        scope === null ? accept({ id: candidate, claimed_before: false }) : bind(turn, scope, key, candidate);
+      if (claim.ok && kind !== undefined) nameActors(turn, [`${kind}/${claim.value.id}`]);
+      return claim;
     });
+  }
+
+  async nameStreams(streams: string[]): Promise<void> {
+    if (streams.length > DIRECTORY_PAGE) throw new RangeError(`a call names at most ${DIRECTORY_PAGE} streams`);
+    await this.#actor.submit((turn) => nameActors(turn, streams));
   }
 
   async cutShard(epoch: number, after: string | null): Promise<rpc.ShardCut> {
@@ -144,24 +159,25 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     return this.#reports.trialBalance(fresh);
   }
 
-  startVerify(streams: string[], waitMs: number): Promise<rpc.VerifyReport> {
-    return this.#reports.startVerify(streams, waitMs);
+  startVerify(waitMs: number): Promise<rpc.VerifyReport> {
+    return this.#reports.startVerify(waitMs);
   }
 
   async verifyReport(id: string): Promise<rpc.VerifyReport | null> {
     return this.#reports.report(id);
   }
 
-  async directory(after: string | null): Promise<{ streams: string[]; next: string | null }> {
+  async directory(after: string | null, limit = DIRECTORY_PAGE): Promise<{ streams: string[]; next: string | null }> {
+    const page = Math.max(1, Math.min(DIRECTORY_PAGE, Math.trunc(limit)));
     const rows = this.#actor.sql
       .exec<{ stream: string }>(
         "SELECT stream FROM directory WHERE stream > ? ORDER BY stream LIMIT ?",
         after ?? "",
-        DIRECTORY_PAGE,
+        page,
       )
       .toArray();
     const streams = rows.map(({ stream }) => stream);
-    return { streams, next: streams.length === DIRECTORY_PAGE ? (streams.at(-1) ?? null) : null };
+    return { streams, next: streams.length === page ? (streams.at(-1) ?? null) : null };
   }
 
   eventsSince(after: number, limit: number) {

@@ -51,9 +51,9 @@ export class Reports {
     return balance;
   }
 
-  async startVerify(known: readonly string[], waitMs: number): Promise<VerifyReport> {
+  async startVerify(waitMs: number): Promise<VerifyReport> {
     const self = { shard: this.#shard, directory: this.#self.directory };
-    const left = await allStreams(this.#env, known, self);
+    const left = await allStreams(this.#env, self);
     const id = this.#actor.ids.next("vrf", this.#actor.clock.now());
     const report: VerifyReport = {
       id,

@@ -1,11 +1,11 @@
-import { CONNECTORS } from "../../schema/connectors.ts";
 import { GENESIS_HASH } from "../../schema/events.ts";
 import { SHARDS } from "../../schema/ids.ts";
 import type { ActorRpc, LogVerdict } from "../../schema/rpc/actor.ts";
 import type { CoordinatorRpc, VerifyReport } from "../../schema/rpc/coordinator.ts";
-import { parseStream, type StreamKind, shardName, streamOf } from "../../schema/streams.ts";
+import { HOUSE_STREAMS, shardName } from "../../schema/streams.ts";
 import type { ObjectEnv } from "../kit/env.ts";
-import { callActor, type Namespace } from "../kit/stub.ts";
+import { keeperOf } from "../kit/keepers.ts";
+import { callActor } from "../kit/stub.ts";
 
 /** Actors verified side by side, and events a call. */
 const WIDTH = 8;
@@ -14,26 +14,13 @@ const EVENTS = 1_000;
 /** A verification as it is kept between batches: what is left to do is part of it, so a restart goes on. */
 export type VerifyJob = { report: VerifyReport; left: string[] };
 
-const namespaceOf = (env: ObjectEnv, kind: StreamKind): Namespace =>
-  ({
-    pod: env.PODS,
-    account: env.ACCOUNTS,
-    saga: env.COORDINATORS,
-    risk: env.RISK_PROFILES,
-    psp: env.GATEWAYS,
-    fx: env.FX_DESKS,
-  })[kind];
-
-/** Every stream there is: the shards' own directories, the house's, and those the caller knows of. */
+/** Every stream there is: the house's own and whatever the shards' directories name. */
 export const allStreams = async (
   env: ObjectEnv,
-  known: readonly string[],
   self: { shard: number; directory: CoordinatorRpc["directory"] },
 ): Promise<string[]> => {
-  const streams = new Set(known.filter((stream) => parseStream(stream) !== null));
-  for (const connector of Object.keys(CONNECTORS)) streams.add(streamOf.psp(connector));
+  const streams = new Set(HOUSE_STREAMS);
   for (let shard = 0; shard < SHARDS; shard++) {
-    streams.add(streamOf.saga(shard));
     let after: string | null = null;
     do {
       const from: string | null = after;
@@ -73,14 +60,12 @@ export const verifySome = async (
   const batch = job.left.slice(0, WIDTH);
   const verdicts = await Promise.all(
     batch.map(async (stream): Promise<LogVerdict> => {
-      const actor = parseStream(stream);
-      if (actor === null) throw new Error(`no such stream ${stream}`);
+      const keeper = keeperOf(env, stream);
+      if (keeper === null) throw new Error(`no such stream ${stream}`);
       const ask = (after: number, hash: string): Promise<LogVerdict> =>
         stream === self.stream
           ? self.verifyLog(after, hash, EVENTS)
-          : callActor<ActorRpc, LogVerdict>(namespaceOf(env, actor.kind), actor.name, (rpc) =>
-              rpc.verifyLog(after, hash, EVENTS),
-            );
+          : keeper((actor) => actor.verifyLog(after, hash, EVENTS));
       return verifyStream(ask).catch(() => ({
         stream,
         upto: 0,

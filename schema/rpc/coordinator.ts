@@ -3,6 +3,7 @@ import type { Meta } from "../events.ts";
 import type { MoneyJson } from "../money.ts";
 import type { Rejection, Result } from "../rejections.ts";
 import type { Saga } from "../sagas.ts";
+import type { StreamKind } from "../streams.ts";
 import type { ActorRpc, CommandKey } from "./actor.ts";
 import type { ProviderState } from "./gateway.ts";
 
@@ -96,15 +97,24 @@ export type CoordinatorRpc = ActorRpc & {
   saga(id: string): Promise<Saga | null>;
   /** Durable before it answers; `duplicate` when this event was taken before, `unroutable` when no saga has the reference. */
   inbox(item: InboxItem): Promise<"stored" | "duplicate" | "unroutable">;
-  /** Binds an idempotency key to the id of the thing it makes: the first caller's id wins. */
-  claimId(key: CommandKey, candidate: string): Promise<Result<{ id: string; claimed_before: boolean }>>;
+  /**
+   * Binds an idempotency key to the id of the thing it makes: the first caller's id wins. `kind`: the thing is an actor of this
+   * kind, and the same commit names its stream in the directory, before there is anything of it; with or without a key.
+   */
+  claimId(
+    key: CommandKey,
+    candidate: string,
+    kind?: StreamKind,
+  ): Promise<Result<{ id: string; claimed_before: boolean }>>;
+  /** Names streams in this shard's directory, at most 500; what is named already costs nothing. */
+  nameStreams(streams: string[]): Promise<void>;
   /** Moves the shard to epoch + 1 and lists what was under way at `epoch`, in pages. */
   cutShard(epoch: number, after: string | null): Promise<ShardCut>;
   /** Shard 0 only. The newest cut, or a fresh one. */
   trialBalance(fresh: boolean): Promise<TrialBalance>;
-  /** Shard 0 only. `streams`: what the caller knows of beside the shards' own directories. */
-  startVerify(streams: string[], waitMs: number): Promise<VerifyReport>;
+  /** Shard 0 only. Verifies every stream of the house and of the shards' directories. */
+  startVerify(waitMs: number): Promise<VerifyReport>;
   verifyReport(id: string): Promise<VerifyReport | null>;
-  /** Every actor this shard ever named, in pages. */
-  directory(after: string | null): Promise<{ streams: string[]; next: string | null }>;
+  /** Every actor this shard ever named, in pages of at most 500. */
+  directory(after: string | null, limit?: number): Promise<{ streams: string[]; next: string | null }>;
 };

@@ -176,6 +176,8 @@ const SPECS: Spec[] = [
   { route: "GET /v1/sagas/{id}", access: "admin", params: { id: (world) => world.saga } },
   { route: "GET /v1/dead-letters", access: "admin", list: true },
   { route: "POST /v1/dead-letters/redrive", access: "admin", body: {} },
+  { route: "POST /v1/read-model/rebuild", access: "admin", body: {} },
+  { route: "GET /v1/read-model/rebuild/{id}", access: "admin", params: { id: `rbd_${UNKNOWN_ULID}` } },
   { route: "POST /v1/test/clock", access: "admin", key: "honoured", body: { advance: "PT1S" } },
   { route: "POST /ingress/psp/{connector}", access: "public", params: { connector: "sandbox" } },
 ];
@@ -679,6 +681,8 @@ const OTHER_ROWS: Row[] = [
     { status: 400, code: "invalid_request" },
   ),
   on("POST /v1/dead-letters/redrive")("too many", { body: { limit: 101 } }, input("/limit")),
+  on("GET /v1/read-model/rebuild/{id}")("an unknown rebuild", {}, missing),
+  on("GET /v1/read-model/rebuild/{id}")("no id", { path: "/v1/read-model/rebuild/x" }, missing),
   on("POST /v1/test/clock")("back in time", { body: { advance: "-P1D" } }, input("/advance")),
   receive("an unknown connector", { path: "/ingress/psp/nobody", body: "{}" }, missing),
   receive("no signature", { body: "{}" }, { status: 401, code: "unauthenticated" }),

@@ -5,6 +5,7 @@ import type { Saga } from "../../schema/sagas.ts";
 import { parseStream } from "../../schema/streams.ts";
 import { touchedSagas } from "./folds/sagas.ts";
 import type { Docs } from "./folds/streams.ts";
+import { type Generation, tableIn } from "./generation.ts";
 import type { AccountRow } from "./writes.ts";
 
 type StoredDoc = { id: string; doc: string };
@@ -16,6 +17,7 @@ const parsed = <T>(rows: readonly StoredDoc[]): Map<string, T> =>
 /** Reads, in one call, what the folds of these streams start from. */
 export const readDocs = async (
   db: D1Database,
+  generation: Generation,
   streams: readonly { stream: string; rows: readonly LogRow[] }[],
 ): Promise<Docs> => {
   const ids: Record<"pod" | "account" | "saga", string[]> = { pod: [], account: [], saga: [] };
@@ -24,12 +26,14 @@ export const readDocs = async (
     if (owner?.kind === "saga") ids.saga.push(...touchedSagas(rows));
     else if (owner?.kind === "pod" || owner?.kind === "account") ids[owner.kind].push(owner.name);
   }
-  const byIds = (sql: string, wanted: readonly string[]): D1PreparedStatement =>
-    db.prepare(`${sql} WHERE id IN (SELECT value FROM json_each(?))`).bind(JSON.stringify(wanted));
+  const byIds = (columns: string, table: string, wanted: readonly string[]): D1PreparedStatement =>
+    db
+      .prepare(`SELECT ${columns} FROM ${tableIn(generation, table)} WHERE id IN (SELECT value FROM json_each(?))`)
+      .bind(JSON.stringify(wanted));
   const [pods, accounts, sagas] = await db.batch([
-    byIds("SELECT id, doc FROM pods", ids.pod),
-    byIds("SELECT id, kind, owner, currency, counters, seq, hash FROM accounts", ids.account),
-    byIds("SELECT id, doc FROM sagas", ids.saga),
+    byIds("id, doc", "pods", ids.pod),
+    byIds("id, kind, owner, currency, counters, seq, hash", "accounts", ids.account),
+    byIds("id, doc", "sagas", ids.saga),
   ]);
   const stored = (accounts?.results ?? []) as StoredAccount[];
   return {

@@ -1,3 +1,4 @@
+import type { ObjectEnv } from "../../objects/kit/env.ts";
 import type { Namespace } from "../../objects/kit/stub.ts";
 import type { Run } from "../../schema/events.ts";
 
@@ -11,4 +12,11 @@ export type ConsumerEnv = {
   GATEWAYS: Namespace;
   RISK_PROFILES: Namespace;
   FX_DESKS: Namespace;
+  REBUILDS: Queue<RebuildOrder>;
+  FAULTS?: NonNullable<ObjectEnv["FAULTS"]>;
+  /** Test only: the seed of what the events queue does wrong. Means nothing unless `FAULTS` is bound. */
+  CROWDPAY_QUEUE_FAULTS?: string;
 };
+
+/** A message of the queue "rebuilds": take this rebuild on. */
+export type RebuildOrder = { rebuild: string };

@@ -1,8 +1,9 @@
 import type { Run } from "../../schema/events.ts";
 import type { Pull } from "./actors.ts";
-import { type Advance, guard, isLostRace, readCheckpoints } from "./checkpoints.ts";
+import { type Advance, guard, isLostRace, readStanding } from "./checkpoints.ts";
 import { readDocs } from "./docs.ts";
 import { foldStream } from "./folds/streams.ts";
+import type { Generation } from "./generation.ts";
 import { errorText, metric } from "./metrics.ts";
 import { packUnits, type Unit } from "./packs.ts";
 import { inParallel } from "./parallel.ts";
@@ -20,6 +21,8 @@ export type ProjectionPorts = {
   pull: Pull;
   /** Milliseconds since the epoch. */
   now(): number;
+  /** The tables to write: those readers see when left out. A rebuild's are written without a word to the metrics. */
+  generation?: Generation;
 };
 
 /** How far a stream came. */
@@ -46,6 +49,13 @@ type Task = {
   error: string | null;
 };
 
+const generationOf = ({ generation }: ProjectionPorts): Generation => generation ?? "serving";
+
+/** What is replayed has been reported when it was new. */
+const report = (ports: ProjectionPorts, name: string, labels: Record<string, string>): void => {
+  if (generationOf(ports) === "serving") metric(name, 1, labels);
+};
+
 const taskFor = (stream: string, runs: readonly Run[]): Task => ({
   stream,
   runs: [...runs],
@@ -57,32 +67,35 @@ const taskFor = (stream: string, runs: readonly Run[]): Task => ({
 });
 
 /** What the actor itself says comes first in the list, so that it is believed over any message. */
-const pullInto = async (task: Task, pull: Pull): Promise<void> => {
+const pullInto = async (task: Task, ports: ProjectionPorts): Promise<void> => {
   try {
-    const events = await pull(task.stream, task.at.seq, MAX_PULL);
+    const events = await ports.pull(task.stream, task.at.seq, MAX_PULL);
     const run: Run = { stream: task.stream, from: task.at.seq + 1, head: 0, events };
     const fault = runFault(run);
     task.pulled = { state: fault === null ? "sound" : "unsound", count: events.length };
     if (fault === null) task.runs.unshift(run);
-    else metric("projector.log_unsound", 1, { stream: task.stream, error: fault });
+    else report(ports, "projector.log_unsound", { stream: task.stream, error: fault });
   } catch (error) {
     task.pulled = { state: "failed", count: 0 };
-    metric("projector.pull_failed", 1, { stream: task.stream, error: errorText(error) });
+    report(ports, "projector.pull_failed", { stream: task.stream, error: errorText(error) });
   }
 };
 
-const prepare = async (task: Task, at: Checkpoint, pull: Pull): Promise<void> => {
+const prepare = async (task: Task, at: Checkpoint, ports: ProjectionPorts): Promise<void> => {
   task.at = at;
   task.plan = planRun(at, task.runs);
   if (task.pulled !== null || (task.plan.gapFrom === null && task.plan.brokenAt === null)) return;
-  await pullInto(task, pull);
+  await pullInto(task, ports);
   task.plan = planRun(at, task.runs);
 };
 
 /** One D1 batch: the guard, then every row the folds changed. A stream that cannot be folded is left out, with its error. */
-const commit = async ({ db, now }: ProjectionPorts, units: readonly Unit<Task>[]): Promise<void> => {
+const commit = async (ports: ProjectionPorts, epoch: number, units: readonly Unit<Task>[]): Promise<void> => {
+  const { db, now } = ports;
+  const generation = generationOf(ports);
   const docs = await readDocs(
     db,
+    generation,
     units.map(({ stream, rows }) => ({ stream: stream.stream, rows })),
   );
   const writes = noWrites();
@@ -100,8 +113,8 @@ const commit = async ({ db, now }: ProjectionPorts, units: readonly Unit<Task>[]
     }
   }
   if (advances.size === 0) return;
-  const first = guard(db, [...advances.values()], new Date(now()).toISOString());
-  await db.batch([first, ...statementsFor(db, writes)]);
+  const first = guard(db, { generation, epoch }, [...advances.values()], new Date(now()).toISOString());
+  await db.batch([first, ...statementsFor(db, generation, writes)]);
   for (const [task, { seq, hash }] of advances) task.at = { seq, hash };
 };
 
@@ -112,13 +125,17 @@ const packsOf = (tasks: readonly Task[]): Unit<Task>[][] => {
 };
 
 /** Projects the packs in order; answers the streams whose batch was rolled back, with why. */
-const commitAll = async (ports: ProjectionPorts, packs: readonly Unit<Task>[][]): Promise<Map<Task, unknown>> => {
+const commitAll = async (
+  ports: ProjectionPorts,
+  epoch: number,
+  packs: readonly Unit<Task>[][],
+): Promise<Map<Task, unknown>> => {
   const undone = new Map<Task, unknown>();
   for (const pack of packs) {
     const units = pack.filter(({ stream }) => !undone.has(stream) && stream.error === null);
     if (units.length === 0) continue;
     try {
-      await commit(ports, units);
+      await commit(ports, epoch, units);
     } catch (error) {
       for (const { stream } of units) undone.set(stream, error);
     }
@@ -137,9 +154,18 @@ const outcomeOf = ({ plan, at, pulled, error }: Task): StreamOutcome => {
 };
 
 /**
+ * The same runs into the tables a rebuild is filling, before readers see them in the others: so the tables that come next are
+ * never behind those that serve. What fails here the rebuild itself catches up with; readers must not wait for it.
+ */
+const shadow = async (ports: ProjectionPorts, runs: ReadonlyMap<string, readonly Run[]>): Promise<void> => {
+  await projectRuns({ ...ports, generation: "next" }, runs).catch(() => undefined);
+};
+
+/**
  * Applies runs of many streams to the read model, each stream from its own checkpoint on, each event once whatever is
  * redelivered, doubled or reordered. Runs must be sound by themselves. Streams share a D1 batch as long as nothing goes wrong;
- * one that does is tried again alone, so that it holds up no other. Throws only when the checkpoints cannot be read.
+ * one that does is tried again alone, so that it holds up no other. While the read model is rebuilt the next tables get the same.
+ * Throws only when the checkpoints cannot be read.
  */
 export const projectRuns = async (
   ports: ProjectionPorts,
@@ -148,22 +174,24 @@ export const projectRuns = async (
   const tasks = [...runs].map(([stream, list]) => taskFor(stream, list));
   let open = tasks;
   for (let round = 1; open.length > 0; round++) {
-    const checkpoints = await readCheckpoints(
+    const { checkpoints, epoch, shadowed } = await readStanding(
       ports.db,
+      generationOf(ports),
       open.map(({ stream }) => stream),
     );
+    if (round === 1 && shadowed && generationOf(ports) === "serving") await shadow(ports, runs);
     await inParallel(PULLS_AT_ONCE, open, (task) => {
       const at = checkpoints.get(task.stream) ?? NEW_STREAM;
       if (round > 1 && at.seq !== task.at.seq) task.alone = true;
-      return prepare(task, at, ports.pull);
+      return prepare(task, at, ports);
     });
-    const undone = await commitAll(ports, packsOf(open));
+    const undone = await commitAll(ports, epoch, packsOf(open));
     for (const [task, error] of undone) {
       if (!isLostRace(error)) task.alone = true;
       if (round === MAX_ROUNDS) task.error = errorText(error);
     }
     open = round === MAX_ROUNDS ? [] : [...undone.keys()];
   }
-  for (const { stream, error } of tasks) if (error !== null) metric("projector.failed", 1, { stream, error });
+  for (const { stream, error } of tasks) if (error !== null) report(ports, "projector.failed", { stream, error });
   return new Map(tasks.map((task) => [task.stream, outcomeOf(task)]));
 };

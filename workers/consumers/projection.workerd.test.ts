@@ -63,8 +63,8 @@ const nameOf = async (pod: string) =>
 const meddledWith = (before: (time: number) => Promise<unknown>): D1Database => {
   let batches = 0;
   const batch = async (statements: D1PreparedStatement[]) => {
-    // Each round's first batch reads the documents, its second writes.
-    if (++batches % 2 === 0) await before(batches / 2);
+    // Each round's first batch reads the checkpoints, its second the documents, its third writes.
+    if (++batches % 3 === 0) await before(batches / 3);
     return db.batch(statements);
   };
   return { prepare: (sql: string) => db.prepare(sql), batch } as unknown as D1Database;
@@ -72,6 +72,7 @@ const meddledWith = (before: (time: number) => Promise<unknown>): D1Database => 
 const once = (task: () => Promise<unknown>) => async (time: number) => (time === 1 ? task() : undefined);
 
 describe("the guard", () => {
+  const HERE = { generation: "serving", epoch: 0 } as const;
   const stream = () => `risk/${fresh("pod")}`;
   const step = (name: string, expected: number, seq: number) => ({ stream: name, expected, seq, hash: "h" });
   const tryBatch = async (statements: D1PreparedStatement[]) => {
@@ -89,17 +90,17 @@ describe("the guard", () => {
 
   it("takes a stream from its beginning and on from where it stands", async () => {
     const name = stream();
-    expect(await tryBatch([guard(db, [step(name, 0, 3)], "")])).toBeNull();
-    expect(await tryBatch([guard(db, [step(name, 3, 5)], "")])).toBeNull();
+    expect(await tryBatch([guard(db, HERE, [step(name, 0, 3)], "")])).toBeNull();
+    expect(await tryBatch([guard(db, HERE, [step(name, 3, 5)], "")])).toBeNull();
     expect(await one("SELECT seq FROM checkpoints WHERE stream = ?", name)).toEqual({ seq: 5 });
   });
 
   it("rolls the whole batch back when the race is lost", async () => {
     const name = stream();
     const id = fresh("pod");
-    await db.batch([guard(db, [step(name, 0, 3)], "")]);
+    await db.batch([guard(db, HERE, [step(name, 0, 3)], "")]);
     for (const expected of [0, 2, 4]) {
-      const error = await tryBatch([guard(db, [step(name, expected, 5)], ""), witness(id)]);
+      const error = await tryBatch([guard(db, HERE, [step(name, expected, 5)], ""), witness(id)]);
       expect(isLostRace(error)).toBe(true);
     }
     expect(await one("SELECT seq FROM checkpoints WHERE stream = ?", name)).toEqual({ seq: 3 });
@@ -108,14 +109,23 @@ describe("the guard", () => {
 
   it("loses the race when the checkpoint was dropped meanwhile", async () => {
     const name = stream();
-    expect(isLostRace(await tryBatch([guard(db, [step(name, 3, 5)], "")]))).toBe(true);
+    expect(isLostRace(await tryBatch([guard(db, HERE, [step(name, 3, 5)], "")]))).toBe(true);
     expect(await one("SELECT seq FROM checkpoints WHERE stream = ?", name)).toBeNull();
+  });
+
+  it("loses the race when a rebuild has made other tables of these meanwhile, in either generation", async () => {
+    for (const generation of ["serving", "next"] as const) {
+      const name = stream();
+      const error = await tryBatch([guard(db, { generation, epoch: 7 }, [step(name, 0, 3)], "")]);
+      expect(isLostRace(error)).toBe(true);
+      expect(await tryBatch([guard(db, { generation, epoch: 0 }, [step(name, 0, 3)], "")])).toBeNull();
+    }
   });
 
   it("guards all streams of a batch: one lost race undoes every one", async () => {
     const [left, right] = [stream(), stream()];
-    await db.batch([guard(db, [step(right, 0, 1)], "")]);
-    expect(isLostRace(await tryBatch([guard(db, [step(left, 0, 2), step(right, 0, 2)], "")]))).toBe(true);
+    await db.batch([guard(db, HERE, [step(right, 0, 1)], "")]);
+    expect(isLostRace(await tryBatch([guard(db, HERE, [step(left, 0, 2), step(right, 0, 2)], "")]))).toBe(true);
     expect(await one("SELECT seq FROM checkpoints WHERE stream = ?", left)).toBeNull();
   });
 

@@ -59,7 +59,7 @@ const settle = async (
  * stream. What cannot be read as a run is retried until the queue gives it up to the dead letters.
  */
 export const projectBatch = async (
-  batch: MessageBatch<unknown>,
+  batch: Pick<MessageBatch<unknown>, "queue" | "messages">,
   env: ConsumerEnv,
   ports: ProjectionPorts = { db: env.READ_MODEL, pull: pullFrom(env), now: Date.now },
 ): Promise<void> => {

@@ -1,6 +1,7 @@
 import type { ChargeRecord } from "../../schema/charges.ts";
 import type { accounts, entries, members, PodDoc } from "../../schema/read-model.ts";
 import type { Saga } from "../../schema/sagas.ts";
+import { type Generation, tableIn } from "./generation.ts";
 
 export type AccountRow = typeof accounts.$inferSelect;
 export type EntryRow = typeof entries.$inferSelect;
@@ -91,10 +92,10 @@ const remove = (db: D1Database, table: string, key: readonly string[], rows: rea
 };
 
 /** The statements that bring the tables to what the folds say: a handful, however many rows. */
-export const statementsFor = (db: D1Database, writes: Writes): D1PreparedStatement[] => [
+export const statementsFor = (db: D1Database, generation: Generation, writes: Writes): D1PreparedStatement[] => [
   ...upsert(
     db,
-    "pods",
+    tableIn(generation, "pods"),
     ["id"],
     ["status", "seq", "log_head", "doc"],
     ["created_at"],
@@ -107,10 +108,10 @@ export const statementsFor = (db: D1Database, writes: Writes): D1PreparedStateme
       doc: JSON.stringify(pod),
     })),
   ),
-  ...remove(db, "members", ["pod", "user"], writes.membersGone),
+  ...remove(db, tableIn(generation, "members"), ["pod", "user"], writes.membersGone),
   ...upsert(
     db,
-    "members",
+    tableIn(generation, "members"),
     ["pod", "user"],
     ["role"],
     ["joined_seq"],
@@ -118,7 +119,7 @@ export const statementsFor = (db: D1Database, writes: Writes): D1PreparedStateme
   ),
   ...upsert(
     db,
-    "accounts",
+    tableIn(generation, "accounts"),
     ["id"],
     ["counters", "seq", "hash"],
     ["kind", "owner", "currency"],
@@ -126,7 +127,7 @@ export const statementsFor = (db: D1Database, writes: Writes): D1PreparedStateme
   ),
   ...upsert(
     db,
-    "entries",
+    tableIn(generation, "entries"),
     ["account", "seq", "leg"],
     ["doc"],
     ["currency", "recorded_at"],
@@ -138,7 +139,7 @@ export const statementsFor = (db: D1Database, writes: Writes): D1PreparedStateme
   ),
   ...upsert(
     db,
-    "sagas",
+    tableIn(generation, "sagas"),
     ["id"],
     ["status", "doc"],
     ["kind", "subject", "created_at"],
@@ -153,13 +154,13 @@ export const statementsFor = (db: D1Database, writes: Writes): D1PreparedStateme
   ),
   ...remove(
     db,
-    "charges",
+    tableIn(generation, "charges"),
     ["id"],
     writes.chargesGone.map((id) => ({ id })),
   ),
   ...upsert(
     db,
-    "charges",
+    tableIn(generation, "charges"),
     ["id"],
     ["status", "doc"],
     ["pod", "payer", "created_at"],

@@ -66,6 +66,8 @@ export const RULES = {
   "ledger.verification": operator,
   "saga.list": operator,
   "saga.read": operator,
+  "read_model.rebuild": operator,
+  "read_model.rebuilding": operator,
   "dead_letter.list": operator,
   "dead_letter.redrive": operator,
 } as const satisfies Record<string, Rule>;

@@ -10,6 +10,7 @@ import { invitationRoutes } from "./routes/invitations.ts";
 import { ledgerRoutes } from "./routes/ledger.ts";
 import { memberRoutes } from "./routes/members.ts";
 import { podRoutes } from "./routes/pods.ts";
+import { readModelRoutes } from "./routes/read-model.ts";
 import { sagaRoutes } from "./routes/sagas.ts";
 import { serviceRoutes } from "./routes/service.ts";
 import { testClockRoutes } from "./routes/test-clock.ts";
@@ -47,6 +48,7 @@ export const ROUTES: readonly Route[] = [
   ...ledgerRoutes,
   ...sagaRoutes,
   ...deadLetterRoutes,
+  ...readModelRoutes,
   ...testClockRoutes,
   pspWebhookRoute,
 ];

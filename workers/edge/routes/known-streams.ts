@@ -1,14 +1,19 @@
-import { parseCursor } from "../../read-model/page.ts";
-import { listStreams } from "../../read-model/queries.ts";
+import { SHARDS } from "../../../schema/ids.ts";
+import { HOUSE_STREAMS } from "../../../schema/streams.ts";
+import type { Actors } from "../actors.ts";
 
-/** Every stream the read model has met. */
-export const knownStreams = async (db: D1Database): Promise<string[]> => {
-  const streams: string[] = [];
-  let page = await listStreams(db);
-  for (;;) {
-    streams.push(...page.data);
-    const after = page.next === null ? null : parseCursor(page.next);
-    if (after === null) return streams;
-    page = await listStreams(db, { limit: 1_000, after });
+/** Every stream there is: the house's own and whatever the shards' directories name. */
+export const knownStreams = async (actors: Actors): Promise<string[]> => {
+  const streams = new Set(HOUSE_STREAMS);
+  for (let shard = 0; shard < SHARDS; shard++) {
+    for (let after: string | null = ""; after !== null; ) {
+      const from: string = after;
+      const page: { streams: string[]; next: string | null } = await actors.coordinator(shard)((coordinator) =>
+        coordinator.directory(from),
+      );
+      for (const stream of page.streams) streams.add(stream);
+      after = page.next;
+    }
   }
+  return [...streams];
 };

@@ -19,7 +19,6 @@ import type { Actors } from "../actors.ts";
 import { paged } from "../paging.ts";
 import { waitMs } from "../prefer.ts";
 import { type Answer, answer, defineRoute } from "../route.ts";
-import { knownStreams } from "./known-streams.ts";
 
 /** How long a verification may take before its caller is told to come back. */
 const VERIFY_PATIENCE_MS = 10_000;
@@ -139,12 +138,8 @@ export const ledgerRoutes = [
     idempotency: "none",
     body: emptyBody,
     responses: verificationAnswers,
-    handler: async ({ actors, env }) => {
-      const streams = await knownStreams(env.READ_MODEL);
-      return verificationAnswer(
-        await actors.coordinator(0)((coordinator) => coordinator.startVerify(streams, VERIFY_PATIENCE_MS)),
-      );
-    },
+    handler: async ({ actors }) =>
+      verificationAnswer(await actors.coordinator(0)((coordinator) => coordinator.startVerify(VERIFY_PATIENCE_MS))),
   }),
   defineRoute({
     operation: "ledger.verification",

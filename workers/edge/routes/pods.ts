@@ -11,13 +11,15 @@ import { answer, type Call, defineRoute } from "../route.ts";
 import { commandPod } from "./pod-commands.ts";
 import { admitToPod } from "./pod-policy.ts";
 
-/** The id of the pod to make: under a key, the id that key was bound to first. */
+/**
+ * The id of the pod to make: under a key, the id that key was bound to first. Either way a shard has the pod in its directory
+ * before the pod has anything: nothing else could find it again, were the read model gone.
+ */
 const podIdFor = async ({ caller, actors, body }: Call<unknown, unknown>, key: string | null) => {
   const candidate = systemIds.next("pod", systemClock.now());
-  if (key === null) return accept(candidate);
   const command = { subject: caller.user, command: "pod.create", key, request: canonicalJson(body) };
-  const shard = routeCommand(command.subject, command.command, "", key);
-  const claimed = await actors.coordinator(shard)((coordinator) => coordinator.claimId(command, candidate));
+  const shard = routeCommand(command.subject, command.command, "", key ?? candidate);
+  const claimed = await actors.coordinator(shard)((coordinator) => coordinator.claimId(command, candidate, "pod"));
   return claimed.ok ? accept(claimed.value.id) : claimed;
 };
 

@@ -1,11 +1,7 @@
 import { advanceClock, isoTime, systemClock } from "../../../objects/kit/clock.ts";
 import { advanceClockBody } from "../../../schema/commands.ts";
-import { CONNECTORS } from "../../../schema/connectors.ts";
 import { addDuration } from "../../../schema/durations.ts";
-import { SHARDS } from "../../../schema/ids.ts";
 import { clockResource } from "../../../schema/resources.ts";
-import { DESK } from "../../../schema/rpc/desk.ts";
-import { shardName, streamOf } from "../../../schema/streams.ts";
 import type { Env } from "../../env.ts";
 import { type Actors, actorsOf } from "../actors.ts";
 import { answer, defineRoute } from "../route.ts";
@@ -32,15 +28,9 @@ const runRound = async (streams: readonly string[], actors: Actors): Promise<num
 
 /** Runs every timer that is due now, of every actor there is. */
 const runAllDue = async (env: Env): Promise<void> => {
-  const always = [
-    ...Array.from({ length: SHARDS }, (_, shard) => `saga/${shardName(shard)}`),
-    ...Object.keys(CONNECTORS).map(streamOf.psp),
-    streamOf.fx(DESK),
-  ];
   const actors = actorsOf(env);
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const streams = [...new Set([...always, ...(await knownStreams(env.READ_MODEL))])];
-    if ((await runRound(streams, actors)) === 0) return;
+    if ((await runRound(await knownStreams(actors), actors)) === 0) return;
   }
   throw new Error("timers kept falling due");
 };
