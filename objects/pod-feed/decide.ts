@@ -113,11 +113,18 @@ export const nextLook = (seats: readonly Seat[]): number | null => {
 const isBehind = ({ over, stalled_at, sent }: Seat, head: number): boolean =>
   !over && stalled_at === null && sent < head;
 
+/** Events read from the pod at once. At 32 kB of data an event a page stays well below what one call may carry. */
+export const PAGE = 200;
+
+/** Where the log is read next: events with seq > after, at most `limit`. */
+export type Page = { after: number; limit: number };
+
 /**
- * After which seq the log is read next, for all who are there; null when everybody has everything. From the lowest place up and
- * then round again, so that one who begins at the beginning does not hold up the rest.
+ * The page that is read next, for all who are at its place; null when everybody has everything. From the lowest place up and
+ * then round again, so that one who begins at the beginning does not hold up the rest. Nothing is read that nobody there has
+ * room for: a client that acknowledges one event at a time is not read a whole page for each.
  */
-export const nextPage = (seats: readonly Seat[], head: number, last: number): number | null => {
+export const nextPage = (seats: readonly Seat[], head: number, last: number): Page | null => {
   let lowest: number | null = null;
   let higher: number | null = null;
   for (const seat of seats) {
@@ -125,5 +132,10 @@ export const nextPage = (seats: readonly Seat[], head: number, last: number): nu
     if (lowest === null || seat.sent < lowest) lowest = seat.sent;
     if (seat.sent > last && (higher === null || seat.sent < higher)) higher = seat.sent;
   }
-  return higher ?? lowest;
+  const after = higher ?? lowest;
+  if (after === null) return null;
+  const room = seats
+    .filter((seat) => seat.sent === after && isBehind(seat, head))
+    .reduce((most, { sent, acked }) => Math.max(most, FEED_LIMITS.window - (sent - acked)), 1);
+  return { after, limit: Math.min(room, PAGE) };
 };
