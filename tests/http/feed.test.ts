@@ -10,9 +10,16 @@ import { charge, must, type OpenPod, openPod, operator, person } from "../suppor
 type Problem = { code: string; status: number };
 type Row = { seq: number; event: { type: string; data: Record<string, unknown> }; hash: string };
 
+/** Longer than the runtime keeps an object awake that nobody stirs. */
+const ASLEEP_MS = 12_000;
+
 let server: Server;
+/** A feed that nobody stirs while the other tests run. */
+let idle: { pod: OpenPod; client: FeedClient; since: number };
 beforeAll(async () => {
   server = await startServer();
+  const pod = await openPod(server);
+  idle = { pod, client: await listen(pod.owner, pod.id), since: Date.now() };
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 
@@ -293,4 +300,19 @@ describe("the door", () => {
     expect([ticket, renewal].filter((secret) => server.logs.includes(secret))).toEqual([]);
     client.close();
   });
+});
+
+test("a socket that was idle for longer than its feed is kept awake goes on where it was", async () => {
+  const { pod, client, since } = idle;
+  await poll(
+    async () => Date.now() - since,
+    (slept) => slept > ASLEEP_MS,
+    ASLEEP_MS,
+  );
+  await rename(pod, "Awake again");
+  await client.untilSeq(3);
+  client.send({ type: "auth", ticket: await feedTicket(pod.owner, pod.id) });
+  await client.until((one) => one.of("auth").length === 1);
+  expect([client.seqs, client.closed]).toEqual([upto(3), null]);
+  client.close();
 });
