@@ -99,6 +99,14 @@ describe("what goes out", () => {
     expect(acknowledged(waiting.seat, 1)).toMatchObject({ acked: 1, stalled_at: null });
   });
 
+  test("is nothing once the token has ended, however late the alarm", () => {
+    expect(serve(seatAt(5, { ends_at: NOW }), framesOf(6, 8), NOW)).toMatchObject({
+      texts: [],
+      closing: { code: CLOSE.tokenEnded },
+      seat: { over: true, sent: 5 },
+    });
+  });
+
   test("of any cut of the log, in any order and any doubling, is a run of it without gap or double", () => {
     fc.assert(
       fc.property(

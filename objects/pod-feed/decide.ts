@@ -64,6 +64,8 @@ const ended = (seat: Seat, texts: string[], code: number, reason: string): Serve
   closing: { code, reason },
 });
 
+const tokenEnded = (seat: Seat): Served => ended(seat, [], CLOSE.tokenEnded, "token ended");
+
 /**
  * What goes out to a socket when these events, consecutive in the log, are at hand: those that follow what it has, until its
  * window is full. The log is obeyed as it goes: the event that ends the user's right to read is the last they get.
@@ -72,6 +74,8 @@ export const serve = (seat: Seat, frames: readonly Frame[], now: number): Served
   const texts: string[] = [];
   let { sent } = seat;
   if (seat.over) return { seat, texts, closing: null };
+  // The alarm may be late; what goes out may not.
+  if (seat.ends_at <= now) return tokenEnded(seat);
   for (const frame of frames) {
     if (frame.seq <= sent) continue;
     if (frame.seq !== sent + 1) break;
@@ -94,7 +98,7 @@ export const willLeave = (seat: Seat, frames: readonly Frame[]): boolean =>
 /** Whether a socket's time is up: its token has ended, or it has had its window full for too long. Null: it goes on. */
 export const overdue = (seat: Seat, now: number): Served | null => {
   if (seat.over) return null;
-  if (seat.ends_at <= now) return ended(seat, [], CLOSE.tokenEnded, "token ended");
+  if (seat.ends_at <= now) return tokenEnded(seat);
   if (seat.stalled_at !== null && seat.stalled_at + PATIENCE_MS <= now) {
     return ended(seat, [], CLOSE.tooSlow, String(seat.sent));
   }

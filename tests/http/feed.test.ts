@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Answer, Api } from "../support/client.ts";
 import { api, poll } from "../support/client.ts";
 import { FeedClient, Follower, feedTicket, knock } from "../support/feed-client.ts";
+import { seeded } from "../support/seeded.ts";
 import { type Server, startServer, token } from "../support/server.ts";
 import { charge, must, type OpenPod, openPod, operator, person } from "../support/story.ts";
 
@@ -43,17 +44,6 @@ const seqOf = async (reader: Api, pod: string): Promise<number> =>
   must(await reader.get<{ seq: number }>(`/v1/pods/${pod}`), 200).seq;
 
 const rename = async (pod: OpenPod, name: string) => must(await pod.owner.patch(`/v1/pods/${pod.id}`, { name }), 200);
-
-/** Mulberry32: the same numbers, from 0 to below 1, for the same seed. */
-const seeded = (seed: number): (() => number) => {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-};
 
 describe("a feed's client", () => {
   test("that hangs up at random fifty times while charges run sees every event once and in order", async () => {
