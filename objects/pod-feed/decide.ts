@@ -7,7 +7,7 @@ import type { Frame } from "./frames.ts";
 import type { Seat } from "./state.ts";
 
 /** How long a socket with a full window is waited for before it is closed, milliseconds: an ack may be on its way. */
-export const PATIENCE_MS = 1_000;
+export const PATIENCE_MS = 2_000;
 
 export type Closing = { code: number; reason: string };
 
