@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { CLOSE, FEED_LIMITS, MAX_SITTING_MS } from "../../schema/feed.ts";
 import { ROLES } from "../../schema/permissions.ts";
 import type { Standing } from "../../schema/rpc/pod.ts";
-import { type Arrival, admit, nextLook, nextPage, overdue, PATIENCE_MS, serve, willLeave } from "./decide.ts";
+import { type Arrival, admit, nextLook, nextPage, overdue, PAGE, PATIENCE_MS, serve, willLeave } from "./decide.ts";
 import { NOW, removal, rename, rowOf, rowsOf, seatAt } from "./fixtures.ts";
 import { frameOf } from "./frames.ts";
 import { acknowledged, onlineIn, renewed } from "./state.ts";
@@ -99,6 +99,14 @@ describe("what goes out", () => {
     expect(acknowledged(waiting.seat, 1)).toMatchObject({ acked: 1, stalled_at: null });
   });
 
+  test("is nothing once the token has ended, however late the alarm", () => {
+    expect(serve(seatAt(5, { ends_at: NOW }), framesOf(6, 8), NOW)).toMatchObject({
+      texts: [],
+      closing: { code: CLOSE.tokenEnded },
+      seat: { over: true, sent: 5 },
+    });
+  });
+
   test("of any cut of the log, in any order and any doubling, is a run of it without gap or double", () => {
     fc.assert(
       fc.property(
@@ -158,7 +166,19 @@ describe("when time is up", () => {
 describe("what is read next", () => {
   test("is the page of the lowest, then of the next above, and round again", () => {
     const seats = [seatAt(7), seatAt(3), seatAt(12), seatAt(3)];
-    expect([-1, 3, 7, 12].map((last) => nextPage(seats, 20, last))).toEqual([3, 7, 12, 3]);
+    expect([-1, 3, 7, 12].map((last) => nextPage(seats, 20, last)?.after)).toEqual([3, 7, 12, 3]);
+  });
+
+  test("is no more than somebody at that place has room for, and at least one event", () => {
+    const limitFor = (...acked: number[]) =>
+      nextPage(
+        acked.map((at) => seatAt(2_000, { acked: at })),
+        9_000,
+        -1,
+      )?.limit;
+    expect(limitFor(2_000)).toBe(PAGE);
+    expect(limitFor(1_007, 1_003)).toBe(7);
+    expect(limitFor(1_000)).toBe(1);
   });
 
   test("is nothing for those who have everything, wait for an ack, or are gone", () => {

@@ -7,7 +7,7 @@ import type { Frame } from "./frames.ts";
 import type { Seat } from "./state.ts";
 
 /** How long a socket with a full window is waited for before it is closed, milliseconds: an ack may be on its way. */
-export const PATIENCE_MS = 1_000;
+export const PATIENCE_MS = 2_000;
 
 export type Closing = { code: number; reason: string };
 
@@ -64,6 +64,8 @@ const ended = (seat: Seat, texts: string[], code: number, reason: string): Serve
   closing: { code, reason },
 });
 
+const tokenEnded = (seat: Seat): Served => ended(seat, [], CLOSE.tokenEnded, "token ended");
+
 /**
  * What goes out to a socket when these events, consecutive in the log, are at hand: those that follow what it has, until its
  * window is full. The log is obeyed as it goes: the event that ends the user's right to read is the last they get.
@@ -72,6 +74,8 @@ export const serve = (seat: Seat, frames: readonly Frame[], now: number): Served
   const texts: string[] = [];
   let { sent } = seat;
   if (seat.over) return { seat, texts, closing: null };
+  // The alarm may be late; what goes out may not.
+  if (seat.ends_at <= now) return tokenEnded(seat);
   for (const frame of frames) {
     if (frame.seq <= sent) continue;
     if (frame.seq !== sent + 1) break;
@@ -94,7 +98,7 @@ export const willLeave = (seat: Seat, frames: readonly Frame[]): boolean =>
 /** Whether a socket's time is up: its token has ended, or it has had its window full for too long. Null: it goes on. */
 export const overdue = (seat: Seat, now: number): Served | null => {
   if (seat.over) return null;
-  if (seat.ends_at <= now) return ended(seat, [], CLOSE.tokenEnded, "token ended");
+  if (seat.ends_at <= now) return tokenEnded(seat);
   if (seat.stalled_at !== null && seat.stalled_at + PATIENCE_MS <= now) {
     return ended(seat, [], CLOSE.tooSlow, String(seat.sent));
   }
@@ -113,11 +117,18 @@ export const nextLook = (seats: readonly Seat[]): number | null => {
 const isBehind = ({ over, stalled_at, sent }: Seat, head: number): boolean =>
   !over && stalled_at === null && sent < head;
 
+/** Events read from the pod at once. At 32 kB of data an event a page stays well below what one call may carry. */
+export const PAGE = 200;
+
+/** Where the log is read next: events with seq > after, at most `limit`. */
+export type Page = { after: number; limit: number };
+
 /**
- * After which seq the log is read next, for all who are there; null when everybody has everything. From the lowest place up and
- * then round again, so that one who begins at the beginning does not hold up the rest.
+ * The page that is read next, for all who are at its place; null when everybody has everything. From the lowest place up and
+ * then round again, so that one who begins at the beginning does not hold up the rest. Nothing is read that nobody there has
+ * room for: a client that acknowledges one event at a time is not read a whole page for each.
  */
-export const nextPage = (seats: readonly Seat[], head: number, last: number): number | null => {
+export const nextPage = (seats: readonly Seat[], head: number, last: number): Page | null => {
   let lowest: number | null = null;
   let higher: number | null = null;
   for (const seat of seats) {
@@ -125,5 +136,10 @@ export const nextPage = (seats: readonly Seat[], head: number, last: number): nu
     if (lowest === null || seat.sent < lowest) lowest = seat.sent;
     if (seat.sent > last && (higher === null || seat.sent < higher)) higher = seat.sent;
   }
-  return higher ?? lowest;
+  const after = higher ?? lowest;
+  if (after === null) return null;
+  const room = seats
+    .filter((seat) => seat.sent === after && isBehind(seat, head))
+    .reduce((most, { sent, acked }) => Math.max(most, FEED_LIMITS.window - (sent - acked)), 1);
+  return { after, limit: Math.min(room, PAGE) };
 };

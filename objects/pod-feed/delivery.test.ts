@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LogRow } from "../../schema/events.ts";
 import { FEED_LIMITS } from "../../schema/feed.ts";
-import type { Served } from "./decide.ts";
-import { Delivery, PAGE, type Place } from "./delivery.ts";
+import { PAGE, type Served } from "./decide.ts";
+import { Delivery, type Place } from "./delivery.ts";
 import { NOW, removal, rowOf, seatAt } from "./fixtures.ts";
 import { acknowledged, type Seat } from "./state.ts";
 

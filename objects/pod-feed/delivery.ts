@@ -4,9 +4,6 @@ import { nextPage, type Served, serve, willLeave } from "./decide.ts";
 import { expelledBy, type Frame, frameOf } from "./frames.ts";
 import type { Seat } from "./state.ts";
 
-/** Events read from the pod at once. At 32 kB of data an event a page stays well below what one call may carry. */
-export const PAGE = 200;
-
 /** A socket that is open, and its seat as it was when it was looked up. */
 export type Place = { readonly seat: Seat; put(served: Served): void };
 
@@ -63,9 +60,10 @@ export class Delivery {
       for (;;) {
         // From a look that finds nobody behind to the end nothing is awaited: whoever came in between would be left.
         const seats = this.#port.places().map(({ seat }) => seat);
-        const after = nextPage(seats, this.#head ?? 0, this.#lastPage);
-        if (after === null) return;
-        const rows = await this.#port.pull(after, PAGE);
+        const page = nextPage(seats, this.#head ?? 0, this.#lastPage);
+        if (page === null) return;
+        const { after, limit } = page;
+        const rows = await this.#port.pull(after, limit);
         const last = rows.at(-1);
         if (last === undefined)
           throw new Error(`the log has nothing after seq ${after} and should go to ${this.#head}`);

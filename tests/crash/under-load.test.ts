@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { checkAll, checkMoney, faultsIn, inBatches } from "../support/checker.ts";
 import { type Answer, poll } from "../support/client.ts";
+import { type Random, seeded } from "../support/seeded.ts";
 import { type Charge, type ChargeOrder, charge, fundWallet, must } from "../support/story.ts";
 import { Stage } from "./stage.ts";
 
@@ -38,19 +39,6 @@ const SOURCES: readonly (readonly [from: string, weight: number])[] = [
   ["tok_async_failed", 1],
 ];
 const FAILS = new Set(["tok_timeout_then_failed", "tok_declined", "tok_insufficient", "tok_async_failed"]);
-
-type Random = () => number;
-
-/** Mulberry32: the same numbers, from 0 to below 1, for the same seed. */
-const seeded = (seed: number): Random => {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-};
 
 const pick = (random: Random): string => {
   let left = random() * SOURCES.reduce((sum, [, weight]) => sum + weight, 0);

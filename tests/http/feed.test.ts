@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Answer, Api } from "../support/client.ts";
 import { api, poll } from "../support/client.ts";
 import { FeedClient, Follower, feedTicket, knock } from "../support/feed-client.ts";
+import { seeded } from "../support/seeded.ts";
 import { type Server, startServer, token } from "../support/server.ts";
 import { charge, must, type OpenPod, openPod, operator, person } from "../support/story.ts";
 
@@ -10,9 +11,18 @@ import { charge, must, type OpenPod, openPod, operator, person } from "../suppor
 type Problem = { code: string; status: number };
 type Row = { seq: number; event: { type: string; data: Record<string, unknown> }; hash: string };
 
+/** For what needs thousands of calls, on a machine that may be busy with other tests. */
+const HEAVY_MS = 240_000;
+/** Longer than the runtime keeps an object awake that nobody stirs. */
+const ASLEEP_MS = 12_000;
+
 let server: Server;
+/** A feed that nobody stirs while the other tests run. */
+let idle: { pod: OpenPod; client: FeedClient; since: number };
 beforeAll(async () => {
   server = await startServer();
+  const pod = await openPod(server);
+  idle = { pod, client: await listen(pod.owner, pod.id), since: Date.now() };
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
 
@@ -37,70 +47,67 @@ const seqOf = async (reader: Api, pod: string): Promise<number> =>
 
 const rename = async (pod: OpenPod, name: string) => must(await pod.owner.patch(`/v1/pods/${pod.id}`, { name }), 200);
 
-/** Mulberry32: the same numbers, from 0 to below 1, for the same seed. */
-const seeded = (seed: number): (() => number) => {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-};
-
 describe("a feed's client", () => {
-  test("that hangs up at random fifty times while charges run sees every event once and in order", async () => {
-    const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-    const random = seeded(seed);
-    const pod = await openPod(server, { members: ["bob"] });
-    const follower = new Follower(pod.id);
-    let paid = 0;
-    let running = true;
-    const paying = (async () => {
-      while (running) {
-        paid++;
-        must(await charge(pod.owner, pod, { amount: "1.00", from: "tok_ok", key: `feed-${paid}` }), 201);
+  test(
+    "that hangs up at random fifty times while charges run sees every event once and in order",
+    async () => {
+      const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+      const random = seeded(seed);
+      const pod = await openPod(server, { members: ["bob"] });
+      const follower = new Follower(pod.id);
+      let paid = 0;
+      let running = true;
+      const paying = (async () => {
+        while (running) {
+          paid++;
+          must(await charge(pod.owner, pod, { amount: "1.00", from: "tok_ok", key: `feed-${paid}` }), 201);
+        }
+      })();
+      try {
+        for (let connection = 0; connection < 50; connection++) {
+          const client = await follower.connect(server.url, pod.as("bob"));
+          const more = Math.floor(random() * 4);
+          await client.until(({ frames }) => frames.filter(({ type }) => type === "event").length >= more);
+          follower.drop();
+        }
+      } finally {
+        running = false;
+        await paying;
       }
-    })();
-    try {
-      for (let connection = 0; connection < 50; connection++) {
-        const client = await follower.connect(server.url, pod.as("bob"));
-        const more = Math.floor(random() * 4);
-        await client.until(({ frames }) => frames.filter(({ type }) => type === "event").length >= more);
-        follower.drop();
-      }
-    } finally {
-      running = false;
-      await paying;
-    }
-    const log = await logOf(pod.owner, pod.id);
-    if (follower.last < log.length) await (await follower.connect(server.url, pod.as("bob"))).untilSeq(log.length);
-    follower.drop();
-    expect([seed, follower.seen.map(({ seq }) => seq)]).toEqual([seed, upto(log.length)]);
-    expect(follower.seen.map(({ event }) => event)).toEqual(log.map(({ event }) => event));
-    expect(log.filter(({ event }) => event.type === "charge.succeeded")).toHaveLength(paid);
-  });
+      const log = await logOf(pod.owner, pod.id);
+      if (follower.last < log.length) await (await follower.connect(server.url, pod.as("bob"))).untilSeq(log.length);
+      follower.drop();
+      expect([seed, follower.seen.map(({ seq }) => seq)]).toEqual([seed, upto(log.length)]);
+      expect(follower.seen.map(({ event }) => event)).toEqual(log.map(({ event }) => event));
+      expect(log.filter(({ event }) => event.type === "charge.succeeded")).toHaveLength(paid);
+    },
+    HEAVY_MS,
+  );
 
-  test("is one of five hundred: each sees every event once and in order", async () => {
-    const pod = await openPod(server, { members: ["bob"] });
-    const crowd: FeedClient[] = [];
-    const people = [pod.owner, pod.as("bob")];
-    while (crowd.length < 500) {
-      const caller = people[crowd.length % 2] as Api;
-      crowd.push(...(await Promise.all(Array.from({ length: 25 }, (_, index) => listen(caller, pod.id, index % 5)))));
-    }
-    await Promise.all(
-      upto(20).map(async (number) =>
-        must(await charge(pod.owner, pod, { amount: "1.00", from: "tok_ok", key: `crowd-${number}`, wait: 30 }), 201),
-      ),
-    );
-    const log = await logOf(pod.owner, pod.id);
-    for (const [index, client] of crowd.entries()) {
-      await client.untilSeq(log.length, 30_000);
-      expect([index, client.seqs]).toEqual([index, upto(log.length, ((index % 25) % 5) + 1)]);
-    }
-    for (const client of crowd) client.close();
-  });
+  test(
+    "is one of five hundred: each sees every event once and in order",
+    async () => {
+      const pod = await openPod(server, { members: ["bob"] });
+      const crowd: FeedClient[] = [];
+      const people = [pod.owner, pod.as("bob")];
+      while (crowd.length < 500) {
+        const caller = people[crowd.length % 2] as Api;
+        crowd.push(...(await Promise.all(Array.from({ length: 25 }, (_, index) => listen(caller, pod.id, index % 5)))));
+      }
+      await Promise.all(
+        upto(20).map(async (number) =>
+          must(await charge(pod.owner, pod, { amount: "1.00", from: "tok_ok", key: `crowd-${number}`, wait: 30 }), 201),
+        ),
+      );
+      const log = await logOf(pod.owner, pod.id);
+      for (const [index, client] of crowd.entries()) {
+        await client.untilSeq(log.length, 60_000);
+        expect([index, client.seqs]).toEqual([index, upto(log.length, ((index % 25) % 5) + 1)]);
+      }
+      for (const client of crowd) client.close();
+    },
+    HEAVY_MS,
+  );
 
   test("reads a charge's outcome that its payer was told of, whenever it comes", async () => {
     const pod = await openPod(server);
@@ -136,26 +143,29 @@ describe("a feed's client", () => {
     client.close();
   });
 
-  test("that never acknowledges is closed after a thousand events, with the last seq, and goes on from there", async () => {
-    const pod = await openPod(server);
-    for (let number = 0; number < 1_010; number += 10) {
-      await Promise.all(upto(10).map((offset) => rename(pod, `Trip ${number + offset}`)));
-    }
-    const head = await seqOf(pod.owner, pod.id);
-    const slow = await listen(pod.owner, pod.id);
-    expect(await slow.untilClosed()).toEqual({ code: 4008, reason: "1000" });
-    expect(slow.seqs).toEqual(upto(1_000));
-    const again = await (await listen(pod.owner, pod.id, 1_000)).untilSeq(head);
-    expect(again.seqs).toEqual(upto(head, 1_001));
-    again.close();
+  test(
+    "that never acknowledges is closed after a thousand events, with the last seq, and goes on from there",
+    async () => {
+      const pod = await openPod(server);
+      for (let number = 0; number < 1_010; number += 10) {
+        await Promise.all(upto(10).map((offset) => rename(pod, `Trip ${number + offset}`)));
+      }
+      const head = await seqOf(pod.owner, pod.id);
+      const slow = await listen(pod.owner, pod.id);
+      expect(await slow.untilClosed()).toEqual({ code: 4008, reason: "1000" });
+      expect(slow.seqs).toEqual(upto(1_000));
+      const again = await (await listen(pod.owner, pod.id, 1_000)).untilSeq(head);
+      expect(again.seqs).toEqual(upto(head, 1_001));
+      again.close();
 
-    const prompt = await listen(pod.owner, pod.id);
-    await prompt.untilSeq(1_000);
-    prompt.send({ type: "ack", seq: 1_000 });
-    await prompt.untilSeq(head);
-    expect([prompt.seqs, prompt.closed]).toEqual([upto(head), null]);
-    prompt.close();
-  });
+      const prompt = await listen(pod.owner, pod.id);
+      prompt.acknowledgeEvery(100);
+      await prompt.untilSeq(head);
+      expect([prompt.seqs, prompt.closed]).toEqual([upto(head), null]);
+      prompt.close();
+    },
+    HEAVY_MS,
+  );
 });
 
 describe("who may listen", () => {
@@ -293,4 +303,19 @@ describe("the door", () => {
     expect([ticket, renewal].filter((secret) => server.logs.includes(secret))).toEqual([]);
     client.close();
   });
+});
+
+test("a socket that was idle for longer than its feed is kept awake goes on where it was", async () => {
+  const { pod, client, since } = idle;
+  await poll(
+    async () => Date.now() - since,
+    (slept) => slept > ASLEEP_MS,
+    ASLEEP_MS,
+  );
+  await rename(pod, "Awake again");
+  await client.untilSeq(3);
+  client.send({ type: "auth", ticket: await feedTicket(pod.owner, pod.id) });
+  await client.until((one) => one.of("auth").length === 1);
+  expect([client.seqs, client.closed]).toEqual([upto(3), null]);
+  client.close();
 });

@@ -6,7 +6,7 @@ export type { ServerFrame } from "../../schema/feed.ts";
 export type Closed = { readonly code: number; readonly reason: string };
 type FrameOf<T extends ServerFrame["type"]> = Extract<ServerFrame, { type: T }>;
 
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 30_000;
 
 /** A ticket for a pod's feed, as the caller. */
 export async function feedTicket(caller: Api, pod: string): Promise<string> {
@@ -73,6 +73,14 @@ export class FeedClient {
 
   send(frame: unknown): void {
     this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+  }
+
+  /** From now on acknowledges each event that comes whose seq is a multiple of this. */
+  acknowledgeEvery(count: number): void {
+    this.#socket.addEventListener("message", () => {
+      const last = this.frames.at(-1);
+      if (last?.type === "event" && last.seq % count === 0) this.send({ type: "ack", seq: last.seq });
+    });
   }
 
   /** Hangs up. */

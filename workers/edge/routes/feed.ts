@@ -1,5 +1,5 @@
 import { emptyBody, feedQuery } from "../../../schema/commands.ts";
-import { badTicket, TICKET_PATTERN } from "../../../schema/feed.ts";
+import { badTicket, CLOSE, FEED_LIMITS, TICKET_PATTERN } from "../../../schema/feed.ts";
 import { parseId } from "../../../schema/ids.ts";
 import { accept, type Refused, type Result, reject } from "../../../schema/rejections.ts";
 import { feedTicketResource } from "../../../schema/resources.ts";
@@ -43,6 +43,16 @@ const enter = async (actors: Actors, pod: string, entry: Entry): Promise<Answer>
   return response.webSocket === null ? ((await response.json()) as Refused) : { ok: true, upgraded: response };
 };
 
+/** What a reader of the OpenAPI document, which knows no WebSockets, has to be told of this one. */
+const FRAMES = [
+  'A WebSocket; every frame is a JSON object. From us: {"type":"hello","epoch","seq"} first, then {"type":"event","seq","event"} from',
+  'after + 1 without gap or double, {"type":"presence","user","state":"online"|"offline"}, {"type":"resync","from"} when after lies',
+  'ahead of the log, {"type":"auth","expires_at"} and {"type":"error","code","detail"} in answer to yours. From you:',
+  '{"type":"ack","seq"}, {"type":"auth","ticket"} to renew the token without a drop, and the bare text ping, answered pong. It closes',
+  `with ${CLOSE.tokenEnded} when the token has ended, ${CLOSE.notAMember} when you are no longer a member, and ${CLOSE.tooSlow}, the last seq as its reason,`,
+  `when more than ${FEED_LIMITS.window} events wait for an ack: go on with after.`,
+].join(" ");
+
 export const feedRoutes = [
   defineRoute({
     operation: "feed.ticket",
@@ -68,7 +78,7 @@ export const feedRoutes = [
     upgrades: true,
     query: feedQuery,
     admit,
-    responses: { 101: { description: "A WebSocket that says hello, and then every event in order.", schema: null } },
+    responses: { 101: { description: FRAMES, schema: null } },
     handler: async (call) => {
       if (!isUpgrade(call)) return reject("upgrade_required", "a feed is a WebSocket: ask for the upgrade");
       const { after } = call.query;
