@@ -25,7 +25,7 @@ type Rebuild = {
 
 /** A running rebuild not heard of for this long may have lost its server: it is worth asking until it is given up. */
 const SILENT_MS = 3_000;
-const GIVEN_UP_AFTER_MS = 25_000;
+const GIVEN_UP_AFTER_MS = 20_000;
 const READY_DEADLINE_MS = 60_000;
 
 async function isServing(url: string): Promise<boolean> {

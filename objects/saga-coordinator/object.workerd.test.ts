@@ -83,10 +83,39 @@ describe("an id is claimed", () => {
     expect(second).toMatchObject({ ok: false, rejection: { code: "idempotency_mismatch", field: "/name" } });
   });
 
+  test("and a pod's stream is named in the directory by then, with a key and without", async () => {
+    await shardAt(1).claimId(keyOf("pod"), "pod_named", "pod");
+    await shardAt(1).claimId(keyOf("pod"), "pod_late", "pod");
+    await shardAt(1).claimId({ ...keyOf(""), key: null }, "pod_keyless", "pod");
+    await evictDurableObject(stubOf(1));
+    const { streams } = await shardAt(1).directory(null);
+    const pods = streams.filter((stream) => stream.startsWith("pod/"));
+    expect(pods).toEqual(["pod/pod_keyless", "pod/pod_named"]);
+  });
+
   test("without a key by nobody", async () => {
     expect(await shardAt(1).claimId({ ...keyOf(""), key: null }, "pod_c")).toMatchObject({
       value: { claimed_before: false },
     });
+  });
+});
+
+describe("a directory", () => {
+  test("names each stream once, 500 a call and not one more, and is read page by page", async () => {
+    // Few names, many times over: whatever is named here is verified further down.
+    const names = Array.from({ length: 500 }, (_, n) => `risk/named-${n % 3}`);
+    await shardAt(10).nameStreams(names);
+    await shardAt(10).nameStreams(names.slice(0, 3));
+    const first = await shardAt(10).directory(null, 2);
+    expect(first).toEqual({ streams: ["risk/named-0", "risk/named-1"], next: "risk/named-1" });
+    expect(await shardAt(10).directory("risk/named-1")).toEqual({ streams: ["risk/named-2"], next: null });
+    const refused = await shardAt(10)
+      .nameStreams([...names, "risk/one-more"])
+      .then(
+        () => null,
+        (error: Error) => error.message,
+      );
+    expect(refused).toContain("at most 500");
   });
 });
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { streamOf } from "../../schema/streams.ts";
 import { isSevered } from "../../workers/consumers/queue-faults.ts";
@@ -77,7 +78,7 @@ test("lists equal what the actors say within a minute, though messages were lost
     const charges = paid[at] ?? [];
     const { listed, actual } = await poll(
       () => bothSides(pod, charges),
-      (both) => JSON.stringify(both.listed) === JSON.stringify(both.actual),
+      (both) => isDeepStrictEqual(both.listed, both.actual),
       Math.max(1, PROMISE_MS - (Date.now() - from)),
     );
     expect(listed).toEqual(actual);

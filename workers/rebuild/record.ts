@@ -11,7 +11,7 @@ export class Superseded extends Error {
 }
 
 /** A rebuild whose row has not been written for this long has lost its driver: the next one takes its place. Milliseconds. */
-export const STALE_MS = 15_000;
+export const STALE_MS = 10_000;
 
 const ENDED: readonly RebuildPhase[] = ["done", "failed", "superseded"];
 const RUNNING = JSON.stringify(REBUILD_PHASES.filter((phase) => !ENDED.includes(phase)));
