@@ -11,6 +11,7 @@ export type ObjectEnv = {
   COORDINATORS: Namespace;
   GATEWAYS: Namespace;
   RISK_PROFILES: Namespace;
+  FX_DESKS: Namespace;
   EVENTS: Queue<Run>;
   READ_MODEL: D1Database;
   /** Test only: a fault point answers 204, or kills the process. Absent in every deployment. */

@@ -87,7 +87,8 @@ export const unknownAccount = (account: string) => reject("not_found", `no accou
 const invalid = (pointer: string, detail: string) =>
   reject("invalid_request", "the request is not valid", { errors: [{ pointer, detail }] });
 
-const firstUnbalanced = (legs: readonly TransferLeg[]) => {
+/** What debits and credits differ by in the first currency where they do; null when the legs sum to zero in each. */
+export const firstUnbalanced = (legs: readonly TransferLeg[]) => {
   const sums = new Map<string, bigint>();
   for (const { amount, direction } of legs) {
     const minor = toMinor(amount);
