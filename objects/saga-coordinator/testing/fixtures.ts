@@ -5,8 +5,10 @@ import { fromMinor } from "../../../schema/money.ts";
 import type { AcceptedTerms } from "../../../schema/rpc/desk.ts";
 import type { Saga } from "../../../schema/sagas.ts";
 import { chargeInputOf, convertedLegs } from "../begin-charge.ts";
+import { hedgeBegunBy } from "../begin-hedge.ts";
 import { advance, begin, type StepReport } from "../decide.ts";
 import { chargeDefinition } from "../definitions/charge.ts";
+import { hedge } from "../definitions/hedge.ts";
 import { ledgerTransfer, type TransferInput } from "../definitions/ledger-transfer.ts";
 import { POD } from "./stories.ts";
 
@@ -108,10 +110,19 @@ export const TERMS: AcceptedTerms = {
   settled: fromMinor(10_654n, "USD"),
 };
 
-/** The answer to a step that the saga needs something of. */
-const answerTo = (saga: Saga): Move => {
+/** The answer that the step at hand goes on from. */
+export const answerTo = (saga: Saga): Move => {
   const name = saga.steps[saga.cursor]?.name;
   if (name === "assess") return ASSESSED("approve");
+  if (name === "execute") {
+    const legs = [
+      legOf("fx:EUR#3", "debit", 10_000n, "0"),
+      legOf(`lp:${FILL.provider}:EUR#3`, "credit", 10_000n, "1"),
+      legOf(`lp:${FILL.provider}:USD#3`, "debit", 10_869n, "2"),
+      legOf("fx:USD#3", "credit", 10_869n, "3"),
+    ];
+    return { outcome: "done", result: { ...FILL, legs } };
+  }
   if (name !== "accept") return DONE;
   const legs = convertedLegs(chargeInput(saga), TERMS, SHARD);
   return { outcome: "done", result: { terms: TERMS, legs } as unknown as JsonObject };
@@ -127,8 +138,28 @@ export const upTo = (saga: Saga, step: string, now = T0): Saga => {
   return at;
 };
 
+/** What a provider made of a hedge of {@link TERMS}. */
+export const FILL = {
+  provider: "lp-b",
+  provider_ref: "ref-1",
+  sell: fromMinor(10_000n, "EUR"),
+  buy: fromMinor(10_869n, "USD"),
+  rate: "1.0869",
+};
+
+/** The hedge that a converted charge begins, in the state it is begun in. */
+export const beginHedge = (source: "instrument" | "wallet" = "instrument"): Saga => {
+  const converting = upTo(beginCharge(source, 10_000n, { to: "USD" }), "convert");
+  const first = hedgeBegunBy(converting, told(converting, DONE));
+  if (first === null) throw new Error("a conversion without a hedge");
+  return begin(hedge, first, T0, 1);
+};
+
 /** A charge that waits for a review. */
-export const inReview = (source: "instrument" | "wallet" = "instrument"): Saga => {
-  const reviewed = told(upTo(beginCharge(source), "assess"), ASSESSED("review"));
+export const inReview = (
+  source: "instrument" | "wallet" = "instrument",
+  conversion?: { to: string; quote?: string },
+): Saga => {
+  const reviewed = told(upTo(beginCharge(source, 10_000n, conversion), "assess"), ASSESSED("review"));
   return told(reviewed, { outcome: "pending", nextPhase: "wait" });
 };
