@@ -38,6 +38,8 @@ const actors: TestProjectInlineConfiguration = {
           KEK: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
           PSP_URL_SANDBOX: "http://psp.test",
           PSP_API_KEY_SANDBOX: "psp-key-of-the-tests",
+          LP_URL_SANDBOX: "http://lp.test",
+          LP_API_KEY_SANDBOX: "lp-key-of-the-tests",
           WEBHOOK_SECRET_SANDBOX: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
           ISSUER: "http://issuer.test",
           AUDIENCE: "crowdpay",

@@ -24,6 +24,7 @@ const devConfig = (stateDir: string, sandboxUrl: string): string => {
   const values: Record<string, string> = {
     ...localSecrets(stateDir),
     PSP_URL_SANDBOX: sandboxUrl,
+    LP_URL_SANDBOX: sandboxUrl,
     ISSUER: LOCAL_ISSUER,
     AUDIENCE: LOCAL_AUDIENCE,
     LOCAL_JWKS: localKeySet(stateDir),

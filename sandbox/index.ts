@@ -24,17 +24,37 @@
  * first answer is withheld it is 409 in_flight. Voiding a reference no payment has used burns it: a later payment is
  * refused with reference_voided. A capture is never undone by a void. /books needs no key, lists everything that
  * matches, oldest first, and takes `after` and `limit` without heeding them.
+ *
+ * lp/ is three liquidity providers, lp-good, lp-slow and lp-wide, each with books of its own at /lp/{provider}/v1: a firm quote
+ * (POST quotes), a trade of one under the customer's reference (POST trades, the same again is the same trade), its status
+ * (GET trades/by-reference/{reference}) and its cancellation (POST …/cancel), which burns a reference no trade has used.
+ * What a provider does is set, durably, by POST /fx/providers/{provider} {mode, spread_bps?, delay_ms?, firm_ms?, slip?}:
+ *
+ *   good                       quotes near the market and trades: lp-good's own mode
+ *   slow                       a quote takes 3 s: lp-slow's own mode
+ *   off_market                 quotes 5 % in the customer's favour: lp-wide's own mode
+ *   refuse_quotes              422 to every quote
+ *   refuse_trades              422 to every trade
+ *   trade_timeout_then_filled  trades at once, but does not answer for 5 s; the status query tells
+ *   trade_timeout_then_lost    does not trade, and answers 503 after 5 s
+ *   down                       503 to everything
+ *
+ * /lp/books and /fx/providers need no key: all trades of all providers, and how each behaves.
  */
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { SandboxEnv } from "./env.ts";
+import { lpApi, lpBooks } from "./lp/routes.ts";
 import { pspApi, pspBooks } from "./psp/routes.ts";
 
+export { LpBooks } from "./lp/object.ts";
 export { PspBooks } from "./psp/object.ts";
 
 const app = new Hono<{ Bindings: SandboxEnv }>()
   .get("/healthz", (c) => c.json({ ok: true }))
   .route("/", pspBooks)
+  .route("/", lpBooks)
+  .route("/lp/:provider/v1", lpApi)
   .route("/v1", pspApi)
   .notFound((c) => c.json({ error: { code: "not_found" } }, 404))
   .onError((error, c) => {

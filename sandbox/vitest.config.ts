@@ -14,6 +14,7 @@ export default defineConfig({
           PRODUCT_WEBHOOK_URL: "http://product.test/ingress/psp/sandbox",
           WEBHOOK_SECRET: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
           PSP_API_KEY: "psp-key-of-the-tests",
+          LP_API_KEY: "lp-key-of-the-tests",
         },
       },
     }),

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { isCurrency } from "./currency.ts";
+import { exponentOf, isCurrency } from "./currency.ts";
 import { parseDuration } from "./durations.ts";
 import { USER_PATTERN } from "./ids.ts";
-import { canonicalMoney, moneySchema } from "./money.ts";
+import { canonicalMoney, moneySchema, parseMinor } from "./money.ts";
 import { ROLES } from "./permissions.ts";
 import { INVITATION_TTL_S, POD_LIMITS, POD_TYPES } from "./pods.ts";
 import { SAGA_KINDS, SAGA_STATUSES } from "./sagas.ts";
@@ -159,6 +159,38 @@ export const redriveBody = z
   .refine(({ ids, limit }) => ids === undefined || limit === undefined, { error: "takes ids or a limit, not both" });
 
 export const advanceClockBody = z.strictObject({ advance: duration });
+
+/** One side of a quote: a currency, and perhaps how much of it. */
+const quoteSide = z
+  .strictObject({ currency, amount: moneySchema.shape.amount.optional() })
+  .check((context) => {
+    const { amount, currency } = context.value;
+    if (amount === undefined || !moneySchema.shape.amount.safeParse(amount).success || !isCurrency(currency)) return;
+    if (parseMinor(amount, currency) !== null) return;
+    const message = `must have at most ${exponentOf(currency)} decimals in ${currency}`;
+    context.issues.push({ code: "custom", path: ["amount"], input: amount, message });
+  })
+  .transform(({ amount, currency }) => ({
+    currency,
+    amount: amount === undefined ? null : canonicalMoney({ amount, currency }).amount,
+  }));
+
+export const fxQuoteBody = z
+  .strictObject({ sell: quoteSide, buy: quoteSide, pod: z.string().min(1).max(200).nullable().default(null) })
+  .check((context) => {
+    // A side that was refused is not there to be looked at.
+    if (context.issues.length > 0) return;
+    const { sell, buy } = context.value;
+    if ((sell.amount === null) !== (buy.amount === null)) return;
+    context.issues.push({
+      code: "custom",
+      path: [sell.amount === null ? "sell" : "buy", "amount"],
+      input: context.value,
+      message: "exactly one of the two amounts must be there",
+    });
+  });
+
+export const fxRatesQuery = z.object({ base: currency.default("EUR") });
 
 /** Query parameters are strings; what a route does not know is ignored. A cursor's form is the read model's to know. */
 export const limitQuery = z.object({

@@ -1,5 +1,5 @@
 /** Stream names: the kind of actor and its name. The one place that turns a stream into the actor to ask. */
-export type StreamKind = "pod" | "account" | "saga" | "risk" | "psp";
+export type StreamKind = "pod" | "account" | "saga" | "risk" | "psp" | "fx";
 
 export const streamOf = {
   pod: (pod: string) => `pod/${pod}`,
@@ -7,14 +7,16 @@ export const streamOf = {
   saga: (shard: number) => `saga/shard-${shard}`,
   risk: (user: string) => `risk/${user}`,
   psp: (connector: string) => `psp/${connector}`,
+  fx: (desk: string) => `fx/${desk}`,
 };
+
+const KINDS: ReadonlySet<string> = new Set(Object.keys(streamOf));
 
 /** The kind and the actor's name in a stream; null when it is not one of ours. */
 export const parseStream = (stream: string): { kind: StreamKind; name: string } | null => {
   const slash = stream.indexOf("/");
   const kind = stream.slice(0, slash);
-  if (slash < 1 || slash === stream.length - 1 || !["pod", "account", "saga", "risk", "psp"].includes(kind))
-    return null;
+  if (slash < 1 || slash === stream.length - 1 || !KINDS.has(kind)) return null;
   return { kind: kind as StreamKind, name: stream.slice(slash + 1) };
 };
 

@@ -47,6 +47,7 @@ export function runtimeOptions(
   const values = productVariables(product, {
     ...localSecrets(stateDir),
     PSP_URL_SANDBOX: address(ports.sandbox),
+    LP_URL_SANDBOX: address(ports.sandbox),
     CROWDPAY_WEBHOOK_ALLOW: `${HOST}:${ports.sandbox}`,
     BUILD: JSON.stringify(build),
     ISSUER: LOCAL_ISSUER,
@@ -76,6 +77,7 @@ export function runtimeOptions(
         ...sandbox.config.vars,
         WEBHOOK_SECRET: values.WEBHOOK_SECRET_SANDBOX,
         PSP_API_KEY: values.PSP_API_KEY_SANDBOX,
+        LP_API_KEY: values.LP_API_KEY_SANDBOX,
         PRODUCT_WEBHOOK_URL: `${address(ports.product)}/ingress/psp/sandbox`,
       }),
     ],

@@ -13,7 +13,7 @@ export interface TableOwner {
   readonly carrier?: string;
 }
 
-/** Every actor with tables, the kit (for the actor of its tests), the read model and the sandbox. */
+/** Every actor with tables, the kit (for the actor of its tests), the read model and the sandbox's providers. */
 export function tableOwners(): TableOwner[] {
   const actors = globSync("objects/*/tables.ts", { cwd: ROOT }).map((tables): TableOwner => {
     const folder = dirname(tables);
@@ -31,6 +31,12 @@ export function tableOwners(): TableOwner[] {
       tables: "sandbox/psp/tables.ts",
       migrations: "sandbox/psp/migrations",
       carrier: "sandbox/psp/migrations.ts",
+    },
+    {
+      name: "sandbox-lp",
+      tables: "sandbox/lp/tables.ts",
+      migrations: "sandbox/lp/migrations",
+      carrier: "sandbox/lp/migrations.ts",
     },
   ];
 }

@@ -45,6 +45,7 @@ const GENERATED: Readonly<Record<string, () => string>> = {
   /** Key-encryption key, 32 bytes. */
   KEK: () => randomBytes(32).toString("base64"),
   PSP_API_KEY_SANDBOX: () => `psk_${randomBytes(24).toString("base64url")}`,
+  LP_API_KEY_SANDBOX: () => `lpk_${randomBytes(24).toString("base64url")}`,
   WEBHOOK_SECRET_SANDBOX: () => `whsec_${randomBytes(32).toString("base64")}`,
 };
 

@@ -6,6 +6,7 @@ import type { Env } from "./env.ts";
 
 // The one place that names the objects' classes: the platform finds them as exports of this module.
 export { CrowdPod } from "../objects/crowd-pod/object.ts";
+export { FxDesk } from "../objects/fx-desk/object.ts";
 export { LedgerAccount } from "../objects/ledger-account/object.ts";
 export { PspGateway } from "../objects/psp-gateway/object.ts";
 export { RiskProfile } from "../objects/risk-profile/object.ts";

@@ -23,10 +23,14 @@ const settingsSchema = z.object({
   KEK: z.base64().refine((text) => Buffer.from(text, "base64").length === 32, "must be 32 bytes, base64"),
   PSP_URL_SANDBOX: z.url(),
   PSP_API_KEY_SANDBOX: z.string().min(1),
+  LP_URL_SANDBOX: z.url(),
+  LP_API_KEY_SANDBOX: z.string().min(1),
   /** Overrides of the shipped risk rules, JSON. */
   CROWDPAY_RISK: z.string().optional(),
   /** Overrides of the shipped fees: JSON such as {"psp":"0.015"}. */
   CROWDPAY_FEES: z.string().optional(),
+  /** Overrides of how the desk asks and what it risks: JSON such as {"deadline_ms":500}. */
+  CROWDPAY_FX: z.string().optional(),
 });
 export type ObjectSettings = z.infer<typeof settingsSchema>;
 

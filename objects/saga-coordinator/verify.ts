@@ -15,7 +15,14 @@ const EVENTS = 1_000;
 export type VerifyJob = { report: VerifyReport; left: string[] };
 
 const namespaceOf = (env: ObjectEnv, kind: StreamKind): Namespace =>
-  ({ pod: env.PODS, account: env.ACCOUNTS, saga: env.COORDINATORS, risk: env.RISK_PROFILES, psp: env.GATEWAYS })[kind];
+  ({
+    pod: env.PODS,
+    account: env.ACCOUNTS,
+    saga: env.COORDINATORS,
+    risk: env.RISK_PROFILES,
+    psp: env.GATEWAYS,
+    fx: env.FX_DESKS,
+  })[kind];
 
 /** Every stream there is: the shards' own directories, the house's, and those the caller knows of. */
 export const allStreams = async (

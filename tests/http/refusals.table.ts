@@ -154,6 +154,15 @@ const SPECS: Spec[] = [
     body: { decision: "approve", note: "seen" },
     params: { id: (world) => world.review },
   },
+  {
+    route: "POST /v1/fx/quotes",
+    access: "user",
+    key: "honoured",
+    body: { sell: eur("10.00"), buy: { currency: "USD" } },
+  },
+  { route: "GET /v1/fx/rates", access: "user" },
+  { route: "GET /v1/fx/providers", access: "admin" },
+  { route: "GET /v1/fx/position", access: "admin" },
   { route: "GET /v1/wallets", access: "user" },
   { route: "GET /v1/ledger/accounts/{id}", access: "admin", params: account },
   { route: "GET /v1/ledger/accounts/{id}/entries", access: "admin", list: true, params: account },
@@ -501,6 +510,43 @@ const CHARGE_ROWS: Row[] = [
   ),
 ];
 
+const createQuote = on("POST /v1/fx/quotes");
+const quote = (change: Record<string, unknown>) => ({
+  body: { sell: eur("10.00"), buy: { currency: "USD" }, ...change },
+});
+const sold = (text: unknown, currency = "EUR") => quote({ sell: { amount: text, currency } });
+const mismatch: Refusal = { status: 422, code: "currency_mismatch", pointer: "/buy/currency" };
+
+const FX_ROWS: Row[] = [
+  ...[10, "1.234", "-1.00", "1e2", "01.00", "", "12345678901234567890"].map((text) =>
+    createQuote(`the amount ${JSON.stringify(text)}`, sold(text), input("/sell/amount")),
+  ),
+  createQuote("decimals of a yen", sold("1.0", "JPY"), input("/sell/amount")),
+  createQuote("no amount", quote({ sell: { currency: "EUR" } }), input("/sell/amount")),
+  createQuote("both amounts", quote({ buy: { currency: "USD", amount: "1.00" } }), input("/buy/amount")),
+  createQuote("nothing to buy", quote({ buy: undefined }), input("/buy")),
+  createQuote("an unknown currency", quote({ buy: { currency: "ZZZ" } }), input("/buy/currency")),
+  createQuote("a metal", quote({ sell: { currency: "XAU", amount: "1" } }), input("/sell/currency")),
+  createQuote("a field more", quote({ buy: { currency: "USD", rate: "1.1" } }), input("/buy/rate")),
+  createQuote("zero", sold("0.00"), { ...outOfRange, pointer: "/sell/amount" }),
+  createQuote("a cent above the largest amount", sold("92233720368547758.08"), outOfRange),
+  createQuote("zero to buy", quote({ sell: { currency: "EUR" }, buy: { currency: "USD", amount: "0" } }), {
+    ...outOfRange,
+    pointer: "/buy/amount",
+  }),
+  createQuote("one currency for itself", quote({ buy: { currency: "EUR" } }), mismatch),
+  createQuote("a currency the pod does not keep", { body: ({ pod }: World) => ({ ...quote({}).body, pod }) }, mismatch),
+  createQuote(
+    "for somebody else's pod",
+    { as: "mallory", body: ({ pod }: World) => ({ ...quote({}).body, pod }) },
+    missing,
+  ),
+  createQuote("for an unknown pod", quote({ pod: `pod_${UNKNOWN_ULID}` }), missing),
+  createQuote("for no pod at all", quote({ pod: "x" }), missing),
+  createQuote("a pod that is a number", quote({ pod: 1 }), input("/pod")),
+  on("GET /v1/fx/rates")("a base that is none", { path: "/v1/fx/rates?base=ZZZ" }, input("/query/base")),
+];
+
 const transfer = on("POST /v1/ledger/transfers");
 const ledger = (change: Record<string, unknown>) => ({ body: transferBody(change) });
 const pair = (debit: string, credit: string, sum: unknown = "1.00", currency = "EUR") => [
@@ -548,6 +594,7 @@ const LEDGER_ROWS: Row[] = [
   transfer("a name that is no account", ledger({ legs: pair("suspense:EUR", "cash") }), missing),
   transfer("a stripe by name", ledger({ legs: pair("suspense:EUR#1", "fee:EUR") }), missing),
   transfer("an unknown connector", ledger({ legs: pair("psp:nobody:EUR", "fee:EUR") }), missing),
+  transfer("an unknown liquidity provider", ledger({ legs: pair("lp:sandbox:EUR", "suspense:EUR") }), missing),
   transfer("an unknown pod", ledger({ legs: pair("suspense:EUR", unknownPod) }), missing),
   transfer(
     "a currency the pod does not keep",
@@ -630,6 +677,7 @@ export const ROWS: readonly Row[] = [
   ...POD_ROWS,
   ...MEMBER_ROWS,
   ...CHARGE_ROWS,
+  ...FX_ROWS,
   ...LEDGER_ROWS,
   ...OTHER_ROWS,
 ];

@@ -1,6 +1,17 @@
 import { poll } from "./client.ts";
-import type { Charge } from "./story.ts";
-import { bodyOf, minor, readAll, type Saga, type Seen, total, type Verdict, verdict, type Witness } from "./verdict.ts";
+import type { Charge, Money } from "./story.ts";
+import {
+  bodyOf,
+  type List,
+  minor,
+  readAll,
+  type Saga,
+  type Seen,
+  total,
+  type Verdict,
+  verdict,
+  type Witness,
+} from "./verdict.ts";
 
 /**
  * What holds of charges that settled in another currency: each paid at the rate it shows, each conversion has its one hedge, and
@@ -11,6 +22,8 @@ type Account = { credits_posted: string; debits_posted: string };
 type Position = { currency: string; position: string; open: string };
 type Fill = { provider: string; currency: string; paid: string; received: string };
 type Books = { positions: Position[]; fills: Fill[] };
+/** A trade as the liquidity provider itself has it. */
+type Trade = { provider: string; reference: string; sell: Money; buy: Money };
 
 /** A hedge that is refused is tried again at growing gaps, and a killed queue sends again within a minute. */
 const HEDGED_DEADLINE_MS = 75_000;
@@ -78,6 +91,29 @@ const bookFaults = async (witness: Witness, { positions, fills }: Books): Promis
   return faults;
 };
 
+/** What each provider itself says we paid and received, against what the desk has of it. */
+const tradeFaults = (trades: readonly Trade[], fills: readonly Fill[]): string[] => {
+  const told = new Map<string, { paid: bigint; received: bigint }>();
+  const at = (provider: string, currency: string) => {
+    const key = `${provider} ${currency}`;
+    const found = told.get(key) ?? { paid: 0n, received: 0n };
+    told.set(key, found);
+    return found;
+  };
+  for (const { provider, sell, buy } of trades) {
+    at(provider, sell.currency).paid += minor(sell.amount);
+    at(provider, buy.currency).received += minor(buy.amount);
+  }
+  for (const { provider, currency, paid, received } of fills) {
+    const row = at(provider, currency);
+    row.paid -= minor(paid);
+    row.received -= minor(received);
+  }
+  return [...told].flatMap(([key, { paid, received }]) =>
+    paid === 0n && received === 0n ? [] : [`${key}: the provider has ${paid} more paid and ${received} more received`],
+  );
+};
+
 /** Nothing where no charge was converted. */
 export const conversionVerdicts = async (witness: Witness, seen: readonly Seen[]): Promise<Verdict[]> => {
   const charges = seen.flatMap(({ charge }) => (charge === null ? [] : [charge]));
@@ -85,6 +121,7 @@ export const conversionVerdicts = async (witness: Witness, seen: readonly Seen[]
   if (exchanged.length === 0) return [];
   const { hedges, faults } = await hedgeFaults(witness);
   const books = bodyOf(await witness.operator.get<Books>("/v1/fx/position"));
+  const { data: trades } = bodyOf(await witness.sandbox.get<List<Trade>>("/lp/books"));
   const held = books.positions.map(({ currency, position }) => `${position} ${currency}`).join(", ");
   return [
     verdict(
@@ -93,6 +130,11 @@ export const conversionVerdicts = async (witness: Witness, seen: readonly Seen[]
       `${exchanged.length} conversions come to what their rates make of them`,
     ),
     verdict("hedges", faults, `every conversion has one hedge, and all ${hedges} are filled`),
+    verdict(
+      "trades",
+      tradeFaults(trades, books.fills),
+      `the providers made the ${trades.length} trades that the desk has`,
+    ),
     verdict("position", await bookFaults(witness, books), `the desk's books are the ledger's: ${held}`),
   ];
 };

@@ -14,6 +14,7 @@ const namespaceOf = (env: ConsumerEnv, kind: StreamKind): Namespace =>
     saga: env.COORDINATORS,
     risk: env.RISK_PROFILES,
     psp: env.GATEWAYS,
+    fx: env.FX_DESKS,
   })[kind];
 
 /** Pulls through the actors' own RPC. Throws for a stream that is none of ours, and when the actor cannot be reached. */

@@ -10,4 +10,5 @@ export type ConsumerEnv = {
   COORDINATORS: Namespace;
   GATEWAYS: Namespace;
   RISK_PROFILES: Namespace;
+  FX_DESKS: Namespace;
 };

@@ -4,6 +4,7 @@ import { openapiDocument } from "./openapi.ts";
 import { answer, defineRoute, type Route } from "./route.ts";
 import { chargeRoutes } from "./routes/charges.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
+import { fxRoutes } from "./routes/fx.ts";
 import { invitationRoutes } from "./routes/invitations.ts";
 import { ledgerRoutes } from "./routes/ledger.ts";
 import { memberRoutes } from "./routes/members.ts";
@@ -39,6 +40,7 @@ export const ROUTES: readonly Route[] = [
   ...memberRoutes,
   ...invitationRoutes,
   ...chargeRoutes,
+  ...fxRoutes,
   ...walletRoutes,
   ...ledgerRoutes,
   ...sagaRoutes,

@@ -22,5 +22,3 @@ export type PspAdapter = {
   query(reference: string, signal: AbortSignal): Promise<Attempt<GatewayAnswer>>;
   void(reference: string, signal: AbortSignal): Promise<Attempt<GatewayAnswer>>;
 };
-
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;

@@ -13,6 +13,7 @@ const sandbox = createTestHarness({
       configPath: `${import.meta.dirname}/../../../sandbox/wrangler.toml`,
       vars: {
         PSP_API_KEY: API_KEY,
+        LP_API_KEY: API_KEY,
         WEBHOOK_SECRET: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         // Nobody listens: its webhooks are another test's matter.
         PRODUCT_WEBHOOK_URL: "http://127.0.0.1:1/",

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { CONNECTORS } from "../../../schema/connectors.ts";
 import { canonicalMoney, moneySchema } from "../../../schema/money.ts";
 import type { GatewayAnswer, InstrumentAnswer } from "../../../schema/rpc/gateway.ts";
-import type { Attempt, CaptureCall, Fetch, PspAdapter } from "./adapter.ts";
-import { type Exchange, exchange } from "./exchange.ts";
+import { type Exchange, exchange, type Fetch, globalFetch } from "../../kit/exchange.ts";
+import type { Attempt, CaptureCall, PspAdapter } from "./adapter.ts";
 
 export type SandboxOptions = { url: string; apiKey: string; fetch?: Fetch };
 
@@ -167,5 +167,3 @@ const paymentRequest = ({ reference, amount, instrument, charge, pod }: CaptureC
   capture: true,
   metadata: { charge, pod },
 });
-
-const globalFetch: Fetch = (url, init) => globalThis.fetch(url, init);

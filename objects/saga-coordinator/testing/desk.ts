@@ -93,10 +93,10 @@ export class DeskModel {
     const known = this.deals.get(op.saga);
     if (known !== undefined) {
       return known.state === "released"
-        ? reject("conflict", "released")
+        ? reject("quote_used", "released")
         : { ok: true, op: "accept", terms: known.terms };
     }
-    if (this.#tombstones.has(op.saga)) return reject("conflict", "released before it was accepted");
+    if (this.#tombstones.has(op.saga)) return reject("quote_used", "released before it was accepted");
     const refusal = op.quote === null ? (this.isDry ? reject("no_firm_liquidity", "dry") : null) : this.#unfit(op);
     if (refusal !== null) return refusal;
     const conversion = convert(op.sell, op.buy_currency, this.#rate(op.buy_currency));
@@ -113,9 +113,10 @@ export class DeskModel {
     if (quote === undefined || quote.subject !== op.payer) return reject("not_found", "no such quote");
     if (this.#spent.has(quote.id)) return reject("quote_used", "spent");
     if (this.#now() >= quote.expiresAt) return reject("quote_expired", "late");
-    if (quote.buy !== op.buy_currency) return reject("currency_mismatch", "another pair");
-    const same = quote.sell.amount === op.sell.amount && quote.sell.currency === op.sell.currency;
-    return same && (quote.pod ?? op.pod) === op.pod ? null : reject("invalid_request", "another charge");
+    if (quote.sell.currency !== op.sell.currency || quote.buy !== op.buy_currency)
+      return reject("currency_mismatch", "another pair");
+    if ((quote.pod ?? op.pod) !== op.pod) return reject("currency_mismatch", "another pod");
+    return quote.sell.amount === op.sell.amount ? null : reject("amount_out_of_range", "another amount");
   }
 
   #release(saga: string): DeskAnswer {

@@ -15,7 +15,7 @@ export type Docs = {
 };
 
 /**
- * What one stream's events come to, by the fold of its kind. Of risk profiles and gateways only the checkpoint moves. Pure;
+ * What one stream's events come to, by the fold of its kind. Of risk profiles, gateways and the desk only the checkpoint moves. Pure;
  * throws when the events cannot follow from what is there.
  */
 export const foldStream = (docs: Docs, stream: string, rows: readonly LogRow[]): Partial<Writes> => {
@@ -30,6 +30,7 @@ export const foldStream = (docs: Docs, stream: string, rows: readonly LogRow[]):
       return foldSagas(docs.sagas, rows);
     case "risk":
     case "psp":
+    case "fx":
       return {};
   }
 };

@@ -4,6 +4,7 @@ import { CONNECTORS } from "../../../schema/connectors.ts";
 import { addDuration } from "../../../schema/durations.ts";
 import { SHARDS } from "../../../schema/ids.ts";
 import { clockResource } from "../../../schema/resources.ts";
+import { DESK } from "../../../schema/rpc/desk.ts";
 import { shardName, streamOf } from "../../../schema/streams.ts";
 import type { Env } from "../../env.ts";
 import { type Actors, actorsOf } from "../actors.ts";
@@ -34,6 +35,7 @@ const runAllDue = async (env: Env): Promise<void> => {
   const always = [
     ...Array.from({ length: SHARDS }, (_, shard) => `saga/${shardName(shard)}`),
     ...Object.keys(CONNECTORS).map(streamOf.psp),
+    streamOf.fx(DESK),
   ];
   const actors = actorsOf(env);
   for (let round = 0; round < MAX_ROUNDS; round++) {

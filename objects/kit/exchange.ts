@@ -1,4 +1,7 @@
-import type { Fetch } from "./adapter.ts";
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** The runtime's own, looked up at each call, so that a test may put another in its place. */
+export const globalFetch: Fetch = (url, init) => globalThis.fetch(url, init);
 
 /** A provider's answer is read up to this many bytes; a longer one is as good as none. */
 export const MAX_ANSWER_BYTES = 64 * 1024;

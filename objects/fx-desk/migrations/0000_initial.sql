@@ -1,0 +1,64 @@
+CREATE TABLE `commands` (
+	`subject` text NOT NULL,
+	`command` text NOT NULL,
+	`key` text NOT NULL,
+	`request` text NOT NULL,
+	`answer` text NOT NULL,
+	`at` integer NOT NULL,
+	PRIMARY KEY(`subject`, `command`, `key`)
+);
+--> statement-breakpoint
+CREATE INDEX `commands_at` ON `commands` (`at`);--> statement-breakpoint
+CREATE TABLE `deals` (
+	`saga` text PRIMARY KEY NOT NULL,
+	`state` text NOT NULL,
+	`deal` text NOT NULL,
+	`hedge` text,
+	`prune_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `deals_by_prune` ON `deals` (`prune_at`);--> statement-breakpoint
+CREATE TABLE `quotes` (
+	`id` text PRIMARY KEY NOT NULL,
+	`subject` text NOT NULL,
+	`terms` text NOT NULL,
+	`expires_at` integer NOT NULL,
+	`saga` text,
+	`prune_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `quotes_by_prune` ON `quotes` (`prune_at`);--> statement-breakpoint
+CREATE TABLE `actor_state` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`seq` integer NOT NULL,
+	`hash` text NOT NULL,
+	`summary` text NOT NULL,
+	`sent_upto` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `events` (
+	`seq` integer PRIMARY KEY NOT NULL,
+	`body` text NOT NULL,
+	`hash` text NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `snapshots` (
+	`seq` integer NOT NULL,
+	`chunk` integer NOT NULL,
+	`hash` text NOT NULL,
+	`state` text NOT NULL,
+	PRIMARY KEY(`seq`, `chunk`)
+);
+--> statement-breakpoint
+CREATE TABLE `subject_keys` (
+	`subject` text PRIMARY KEY NOT NULL,
+	`key_id` text NOT NULL,
+	`wrapped` text NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `timers` (
+	`kind` text NOT NULL,
+	`key` text NOT NULL,
+	`due_at` integer NOT NULL,
+	PRIMARY KEY(`kind`, `key`)
+);
