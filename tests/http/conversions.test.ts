@@ -20,15 +20,25 @@ import {
 /** A charge in one currency that settles in another, from outside: the pods here keep no euro, and everybody pays in it. */
 const KEPT = ["USD", "JPY", "KWD"];
 
+/** No busy machine misses it by itself, and a provider that is slow does. */
+const DEADLINE_MS = 2_500;
+
 let server: Server;
 let admin: Api;
 let sandbox: Api;
 beforeAll(async () => {
-  server = await startServer({ env: { CROWDPAY_CLOCK: "manual" } });
+  const env = { CROWDPAY_CLOCK: "manual", CROWDPAY_FX: JSON.stringify({ deadline_ms: DEADLINE_MS }) };
+  server = await startServer({ env });
   admin = await operator(server);
   sandbox = api(server.sandboxUrl);
+  // By itself it would make every quote wait for the deadline.
+  await set("lp-slow", { mode: "good" });
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
+
+const set = async (provider: string, behaviour: object): Promise<void> => {
+  must(await sandbox.post(`/fx/providers/${provider}`, behaviour), 200);
+};
 
 type Problem = { code: string; errors?: { pointer: string }[] };
 type Answered = Answer<Charge & Problem>;
@@ -242,7 +252,7 @@ describe("a quote", () => {
   });
 
   test("and none of all this is left half done", async () => {
-    const charges = await chargesOf(pod);
+    const charges = await Promise.all((await chargesOf(pod)).map((each) => ended(pod, each)));
     expect(new Set(charges.map(({ status }) => status))).toEqual(new Set(["succeeded", "failed"]));
     await expectAgreement(
       pod,
@@ -268,5 +278,52 @@ describe("a review", () => {
       ["charge.succeeded", paid.settled],
     ]);
     await expectAgreement(pod, [paid.id]);
+  });
+});
+
+describe("liquidity providers", () => {
+  let pod: OpenPod;
+  const paid: string[] = [];
+  beforeAll(async () => {
+    pod = await openPod(server, { members: ["lena"], currencies: KEPT });
+  });
+  const pay = async (): Promise<Charge> => {
+    const made = must(await charge(pod.as("lena"), pod, { amount: "75.00", from: "tok_ok", settle: "USD" }), 201, 202);
+    paid.push(made.id);
+    return ended(pod, made);
+  };
+
+  test("that are off the market get no charge, however good their rate would be", async () => {
+    await set("lp-good", { mode: "off_market" });
+    expect(await pay()).toMatchObject({ status: "succeeded", fx: { provider: "lp-slow" } });
+    await set("lp-good", { mode: "good" });
+  });
+
+  test("that do not answer a trade keep nobody waiting, and are not traded with twice", async () => {
+    for (const provider of ["lp-good", "lp-slow"]) await set(provider, { mode: "trade_timeout_then_filled" });
+    expect(await pay()).toMatchObject({ status: "succeeded" });
+    await expectAgreement(pod, paid);
+    for (const provider of ["lp-good", "lp-slow"]) await set(provider, { mode: "good" });
+  });
+
+  test("that are all late fail the charge, and nothing is held", async () => {
+    for (const provider of ["lp-good", "lp-slow", "lp-wide"]) await set(provider, { mode: "slow", delay_ms: 4_000 });
+    const before = must(await pod.owner.get<{ balances: Balance[] }>(`/v1/pods/${pod.id}`), 200).balances;
+    const failed = await pay();
+    expect(failed).toMatchObject({ status: "failed", failure: { code: "no_firm_liquidity" }, fees: [] });
+    expect([failed.settled, failed.fx]).toEqual([undefined, undefined]);
+    expect(must(await pod.owner.get<{ balances: Balance[] }>(`/v1/pods/${pod.id}`), 200).balances).toEqual(before);
+    const { steps } = must(
+      await admin.get<{ steps: { name: string; status: string }[] }>(`/v1/sagas/${failed.saga}`),
+      200,
+    );
+    expect(Object.fromEntries(steps.map(({ name, status }) => [name, status]))).toMatchObject({
+      admit: "compensated",
+      assess: "compensated",
+      accept: "compensated",
+      reserve: "pending",
+      capture: "pending",
+    });
+    await expectAgreement(pod, paid);
   });
 });
