@@ -1,5 +1,6 @@
 import type { JsonObject } from "./events.ts";
 import type { MoneyJson } from "./money.ts";
+import type { AcceptedTerms } from "./rpc/desk.ts";
 import { isLive, type Saga, type SagaStep } from "./sagas.ts";
 
 export const CHARGE_STATUSES = [
@@ -32,19 +33,29 @@ export type ChargeSource =
   | { type: "instrument"; connector: string; token: Sealed; fingerprint: string }
   | { type: "wallet" };
 
-/** What a charge saga is begun with; journalled whole, fees and physical accounts fixed before anything is reserved. */
+/**
+ * How a charge in one currency settles in another. `quote`: the payer's own, or null when the desk is to find a rate. The hedge of
+ * the conversion has its ids from here on, so that whatever is killed begins it once.
+ */
+export type ConversionInput = { buy_currency: string; quote: string | null; hedge: string; hedge_transfer: string };
+
+/**
+ * What a charge saga is begun with; journalled whole, fees and physical accounts fixed before anything is reserved. Of a charge
+ * that is converted, `settled`, fees and legs are not known yet: they follow from the terms the desk accepts.
+ */
 export type ChargeInput = {
   charge: string;
   pod: string;
   payer: string;
   amount: MoneyJson;
-  settled: MoneyJson;
+  settled: MoneyJson | null;
   fees: Fee[];
   source: ChargeSource;
   description: Sealed | null;
   transfer: string;
   /** Logical names: what the payer's money comes from, the pod's account, the fee account. */
   legs: TransferLeg[];
+  conversion?: ConversionInput;
 };
 
 /** One leg on its physical account. Legs of one account stay apart by index and are judged together. */
@@ -62,6 +73,8 @@ export type ChargeRecord = {
   amount: MoneyJson;
   settled: MoneyJson | null;
   fees: Fee[];
+  /** Of a converted charge, from the moment its rate has been accepted. */
+  fx?: Pick<AcceptedTerms, "quote" | "rate" | "provider">;
   risk: RiskDecision | null;
   failure: { code: FailureCode; decline_reason?: string } | null;
   description: Sealed | null;
@@ -72,6 +85,24 @@ export type ChargeRecord = {
 const stepNamed = (saga: Saga, name: string): SagaStep | undefined => saga.steps.find((step) => step.name === name);
 
 export const chargeInput = (saga: Saga): ChargeInput => saga.input as unknown as ChargeInput;
+
+/** The currency a charge is to settle in. */
+export const settleCurrencyOf = ({ amount, conversion }: ChargeInput): string =>
+  conversion?.buy_currency ?? amount.currency;
+
+/** The terms in a charge's journal, once the desk has accepted them. */
+export const termsOf = (saga: Saga): AcceptedTerms | null =>
+  (stepNamed(saga, "accept")?.result?.terms as AcceptedTerms | undefined) ?? null;
+
+/** The legs those terms make, on the physical accounts that were fixed with them. */
+export const acceptedLegsOf = (saga: Saga): TransferLeg[] | null =>
+  (stepNamed(saga, "accept")?.result?.legs as TransferLeg[] | undefined) ?? null;
+
+/** What a charge settles at, after fees; null while its rate has not been accepted. */
+export const settledOf = (saga: Saga): MoneyJson | null => termsOf(saga)?.settled ?? chargeInput(saga).settled;
+
+const fxOf = (terms: AcceptedTerms | null): Pick<ChargeRecord, "fx"> =>
+  terms === null ? {} : { fx: { quote: terms.quote, rate: terms.rate, provider: terms.provider } };
 
 /** The risk decision in a charge's journal, once there is one. */
 export const riskOf = (saga: Saga): RiskDecision | null => {
@@ -100,14 +131,16 @@ export const chargeOf = (saga: Saga): ChargeRecord | null => {
   if (saga.failure?.cause === "refused" || (!saga.shown && isLive(saga))) return null;
   const input = chargeInput(saga);
   const status = statusOf(saga);
+  const terms = termsOf(saga);
   return {
     id: input.charge,
     pod: input.pod,
     payer: input.payer,
     status,
     amount: input.amount,
-    settled: status === "succeeded" ? input.settled : null,
-    fees: input.fees,
+    settled: status === "succeeded" ? settledOf(saga) : null,
+    fees: terms?.fees ?? input.fees,
+    ...fxOf(terms),
     risk: riskOf(saga),
     failure: failureOf(saga),
     description: input.description,

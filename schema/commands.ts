@@ -5,7 +5,7 @@ import { USER_PATTERN } from "./ids.ts";
 import { canonicalMoney, moneySchema, parseMinor } from "./money.ts";
 import { ROLES } from "./permissions.ts";
 import { INVITATION_TTL_S, POD_LIMITS, POD_TYPES } from "./pods.ts";
-import { SAGA_STATUSES } from "./sagas.ts";
+import { SAGA_KINDS, SAGA_STATUSES } from "./sagas.ts";
 
 /**
  * Commands as HTTP clients write them. Parsing fills defaults in and spells money one way, so that two spellings of one command
@@ -231,7 +231,7 @@ const age = z
 
 export const sagasQuery = limitQuery.extend({
   status: z.enum(SAGA_STATUSES).optional(),
-  kind: z.enum(["charge", "ledger_transfer"]).optional(),
+  kind: z.enum(SAGA_KINDS).optional(),
   subject: user.optional(),
   older_than: age.optional(),
 });

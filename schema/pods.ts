@@ -63,7 +63,15 @@ export type PodEventData = {
     settle_currency: string;
   };
   "permit.released": { pod: string; saga: string; charge: string; reason: string };
-  "charge.created": { pod: string; charge: string; saga: string; payer: string; amount: MoneyJson; settled: MoneyJson };
+  /** `settled`: null where the charge was told of before its rate was accepted. */
+  "charge.created": {
+    pod: string;
+    charge: string;
+    saga: string;
+    payer: string;
+    amount: MoneyJson;
+    settled: MoneyJson | null;
+  };
   "charge.requires_review": { pod: string; charge: string; saga: string; payer: string };
   "charge.succeeded": {
     pod: string;

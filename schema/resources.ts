@@ -6,7 +6,7 @@ import { POD_STATUSES, POD_TYPES } from "./pods.ts";
 import { REBUILD_PHASES } from "./read-model.ts";
 import { REJECTION_CODES } from "./rejections.ts";
 import { COMPETING_STATUSES } from "./rpc/desk.ts";
-import { SAGA_STATUSES, STEP_STATUSES } from "./sagas.ts";
+import { SAGA_KINDS, SAGA_STATUSES, STEP_STATUSES } from "./sagas.ts";
 
 /** Answers as HTTP clients read them: the source of the response schemas in the OpenAPI document. */
 
@@ -85,6 +85,10 @@ export const chargeResource = named(
     amount: moneyResource,
     settled: moneyResource.optional(),
     fees: z.array(z.strictObject({ name: z.enum(["psp", "fx"]), amount: moneyResource })),
+    fx: z
+      .strictObject({ quote: z.string(), rate: z.string(), provider: z.string() })
+      .optional()
+      .describe("once a rate has been accepted"),
     risk: z
       .strictObject({
         outcome: z.enum(["approve", "review", "decline"]),
@@ -227,7 +231,7 @@ export const sagaResource = named(
   "Saga",
   z.strictObject({
     id: z.string(),
-    kind: z.enum(["charge", "ledger_transfer"]),
+    kind: z.enum(SAGA_KINDS),
     version: count,
     subject: z.string(),
     status: z.enum(SAGA_STATUSES),

@@ -5,7 +5,8 @@ import type { Rejection } from "./rejections.ts";
  * Sagas as data: what a step is, what the journal holds, and how a saga folds from its journal. The coordinator decides with it,
  * the read model shows it; there is one fold.
  */
-export type SagaKind = "charge" | "ledger_transfer";
+export const SAGA_KINDS = ["charge", "ledger_transfer", "hedge"] as const;
+export type SagaKind = (typeof SAGA_KINDS)[number];
 
 export const SAGA_STATUSES = ["running", "waiting", "compensating", "parked", "completed", "compensated"] as const;
 export type SagaStatus = (typeof SAGA_STATUSES)[number];

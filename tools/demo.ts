@@ -3,13 +3,14 @@ import { parseArgs } from "node:util";
 import { type Api, api, poll } from "../tests/support/client.ts";
 import { Follower } from "../tests/support/feed-client.ts";
 import { type Server, startServer, token } from "../tests/support/server.ts";
+import { type ChargeOrder, type Competing, charge, quote } from "../tests/support/story.ts";
 import { bold, dim, green, red, teller, yellow } from "./demo/teller.ts";
 import { type Charge, type Pod, prove, type Wire } from "./demo/wire.ts";
 
 /**
- * The sample payment, told over HTTP against a fresh server: a pod of two, a contribution, a declined card, a provider that
- * times out and had captured, a SIGKILL in the middle of a charge, a member's feed that was cut by it and goes on, and the proof
- * that no cent was lost or doubled.
+ * The sample payment, told over HTTP and WebSocket against a fresh server: a pod of two, a contribution, one in another currency,
+ * a declined card, a provider that times out and had captured, a SIGKILL in the middle of a charge, a member's feed that was cut by
+ * it and goes on, and the proof that no cent was lost or doubled.
  */
 const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } });
 const { say, tell } = teller(values.json);
@@ -22,16 +23,17 @@ const show = (charge: Charge): string => {
   return `${charge.amount.amount} ${charge.amount.currency}  ${colour(charge.status)}${settled}${why}`;
 };
 
+const offer = ({ provider, status, rate }: Competing): string =>
+  `${status === "best" ? green(provider) : provider}  ${rate ?? "–"}  ${dim(status)}`;
+
 const expect = (condition: boolean, what: string): void => {
   if (!condition) throw new Error(`the demo expected ${what}`);
 };
 
-const contribute = async (who: Api, pod: Pod, amount: string, instrument: string, key: string, wait = 20) => {
-  const body = { amount: { amount, currency: "EUR" }, source: { type: "instrument", token: instrument } };
-  const answer = await who.post<Charge>(`/v1/pods/${pod.id}/charges`, body, {
-    key,
-    headers: { prefer: `wait=${wait}` },
-  });
+type Paying = Partial<Pick<ChargeOrder, "currency" | "quote" | "wait">>;
+
+const contribute = async (who: Api, pod: Pod, amount: string, from: string, key: string, paying: Paying = {}) => {
+  const answer = await charge(who, pod, { amount, from, key, wait: 20, ...paying });
   expect(
     answer.status === 201 || answer.status === 202,
     `a charge, not ${answer.status} ${JSON.stringify(answer.body)}`,
@@ -71,6 +73,22 @@ const story = async (first: Server): Promise<{ ok: boolean; last: Server }> => {
   expect(paid.status === "succeeded", "a succeeded charge");
   tell({ step: "charge", charge: paid.id, status: paid.status }, "Bob contributes", show(paid));
 
+  const reais = { amount: "500.00", currency: "BRL" };
+  // On a machine that is just warming up everybody may miss the deadline once.
+  const quoted = await poll(
+    () => quote(bob, reais, "EUR", pod),
+    ({ status }) => status === 201,
+  );
+  const { id, provider, rate, competing } = quoted.body;
+  const exchanged = await contribute(bob, pod, reais.amount, "tok_ok", "demo-fx", { currency: "BRL", quote: id });
+  expect(exchanged.status === "succeeded" && exchanged.fx?.rate === rate, "a charge at the quoted rate");
+  tell(
+    { step: "fx_charge", charge: exchanged.id, status: exchanged.status, quote: id, provider, rate, competing },
+    "Bob has reais and the pod keeps euro: providers compete, and he pays at the firm rate he was quoted",
+    ...competing.map(offer),
+    show(exchanged),
+  );
+
   const declined = await contribute(alice, pod, "80.00", "tok_declined", "demo-2");
   expect(declined.status === "failed", "a declined charge");
   tell(
@@ -87,7 +105,7 @@ const story = async (first: Server): Promise<{ ok: boolean; last: Server }> => {
     show(late),
   );
 
-  const open = await contribute(bob, pod, "40.00", "tok_slow", "demo-4", 0);
+  const open = await contribute(bob, pod, "40.00", "tok_slow", "demo-4", { wait: 0 });
   expect(open.status === "processing", "a charge under way");
   await first.kill();
   const before = feed.drop();
@@ -129,7 +147,7 @@ const story = async (first: Server): Promise<{ ok: boolean; last: Server }> => {
     `events 1–${before} before, ${before + 1}–${head} after: each once, in order`,
   );
 
-  const proof = await prove(wire, pod, [paid.id, declined.id, late.id, resumed.id]);
+  const proof = await prove(wire, pod, [paid.id, exchanged.id, declined.id, late.id, resumed.id]);
   tell(
     { step: "proof", ok: proof.ok, chains: proof.chains, currencies: proof.currencies },
     "The proof",

@@ -127,6 +127,18 @@ describe("ending a permit", () => {
     });
   });
 
+  test("tells of a charge before its rate is accepted without saying what it settles", () => {
+    const announcing = decidePermit(open, row("open"), { ...review("s1"), settled: null } as PermitOp);
+    expect(announcing).toMatchObject({ events: [{ type: "charge.created", data: { settled: null } }, {}] });
+    const failing = decidePermit(open, row("open"), { ...conclude("s1", "failed"), settled: null } as PermitOp);
+    expect(failing).toMatchObject({ events: [{ type: "charge.created", data: { settled: null } }, {}] });
+  });
+
+  test("a success that settled nothing is a bug of the caller", () => {
+    const op = { ...conclude("s1", "succeeded"), settled: null } as PermitOp;
+    expect(() => decidePermit(open, row("open"), op)).toThrow(/settled nothing/);
+  });
+
   test("runs on when the pod is frozen or its payer is gone", () => {
     const gone = following(open, [
       { type: "member.removed", data: { pod: POD, user: "mia", role: "member", left: true } },

@@ -139,7 +139,10 @@ const outcomeOf = (
   about: { pod: string; charge: string; saga: string; payer: string; amount: Permit["amount"] },
   { outcome, settled, failure }: Of<"conclude">,
 ): PodEvent => {
-  if (outcome === "succeeded") return { type: "charge.succeeded", data: { ...about, settled } };
+  if (outcome === "succeeded") {
+    if (settled === null) throw new Error("a charge succeeded and settled nothing");
+    return { type: "charge.succeeded", data: { ...about, settled } };
+  }
   if (outcome === "cancelled") return { type: "charge.cancelled", data: about };
   if (failure === null) throw new Error("a charge failed without a reason");
   return { type: "charge.failed", data: { ...about, failure } };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LIQUIDITY_PROVIDERS } from "../../schema/liquidity-providers.ts";
 import { moneySchema, toMinor } from "../../schema/money.ts";
 
 const ms = (min: number, max: number) => z.int().min(min).max(max);
@@ -23,11 +24,10 @@ const deskSchema = z.strictObject({
     .default("0.99"),
   /** Whom the desk asks, of those it has adapters for. */
   providers: z
-    .array(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/))
+    .array(z.enum(LIQUIDITY_PROVIDERS))
     .min(1)
-    .max(16)
     .refine((names) => new Set(names).size === names.length, "must not name a provider twice")
-    .default(["lp-good", "lp-slow", "lp-wide"]),
+    .default([...LIQUIDITY_PROVIDERS]),
 });
 
 type Parsed = z.output<typeof deskSchema>;

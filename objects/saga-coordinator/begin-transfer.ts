@@ -3,6 +3,7 @@ import type { TransferLeg } from "../../schema/charges.ts";
 import { isConnector } from "../../schema/connectors.ts";
 import { canonicalJson } from "../../schema/events.ts";
 import { parseId } from "../../schema/ids.ts";
+import { isLiquidityProvider } from "../../schema/liquidity-providers.ts";
 import { fromMinor, inRange, toMinor } from "../../schema/money.ts";
 import { accept, type Result, reject } from "../../schema/rejections.ts";
 import type { CreateTransfer, TransferRecord } from "../../schema/rpc/coordinator.ts";
@@ -68,8 +69,10 @@ const firstOutOfRange = (legs: CreateTransfer["legs"]): string | null => {
   return null;
 };
 
-const isOurs = ({ kind, owner }: ParsedAccount): boolean =>
-  !["psp", "bank", "rail", "contested", "lp"].includes(kind) || (owner !== null && isConnector(owner));
+const isOurs = ({ kind, owner }: ParsedAccount): boolean => {
+  if (kind === "lp") return owner !== null && isLiquidityProvider(owner);
+  return !["psp", "bank", "rail", "contested"].includes(kind) || (owner !== null && isConnector(owner));
+};
 
 /** Accounts that must have been opened before: a pod's, and a wallet that is to be debited. A credit opens a wallet. */
 export const mustExist = (legs: readonly TransferLeg[]): string[] => [
@@ -87,7 +90,8 @@ export const unknownAccount = (account: string) => reject("not_found", `no accou
 const invalid = (pointer: string, detail: string) =>
   reject("invalid_request", "the request is not valid", { errors: [{ pointer, detail }] });
 
-const firstUnbalanced = (legs: readonly TransferLeg[]) => {
+/** What debits and credits differ by in the first currency where they do; null when the legs sum to zero in each. */
+export const firstUnbalanced = (legs: readonly TransferLeg[]) => {
   const sums = new Map<string, bigint>();
   for (const { amount, direction } of legs) {
     const minor = toMinor(amount);

@@ -10,7 +10,19 @@ import { postingsOf } from "./calls/accounts.ts";
 import { balanceOf, cutPage, moveEpoch } from "./cut.ts";
 import { journalBegin, journalStep, type ShardTurn } from "./journal.ts";
 import { cutMeta } from "./reports.ts";
-import { beginTransfer, DONE, legOf, legsWith, SAGA, T0, told, upTo } from "./testing/fixtures.ts";
+import {
+  beginCharge,
+  beginHedge,
+  beginTransfer,
+  DONE,
+  FILL,
+  legOf,
+  legsWith,
+  SAGA,
+  T0,
+  told,
+  upTo,
+} from "./testing/fixtures.ts";
 import { Shard } from "./testing/shard.ts";
 import { Simulator } from "./testing/simulator.ts";
 import { TestStorage } from "./testing/storage.ts";
@@ -188,6 +200,37 @@ describe("a shard in a cut", () => {
     const [transfer] = openAt(actor, 1);
     expect(transfer?.legs.at(-1)).toMatchObject({ account: "suspense:EUR#3", transfer: `${begun.input.transfer}.2` });
     expect(cutPage(actor.sql, 1, "a").accounts).toContain("suspense:EUR#3");
+  });
+
+  it("names a converted charge's accounts with its rate, and lists its legs once one may be out", () => {
+    const actor = shard();
+    const charge = beginCharge("wallet", 10_000n, { to: "USD" });
+    const accepting = upTo(charge, "accept");
+    const debiting = upTo(charge, "debit");
+    actor.turn((turn) => journal(turn, [charge, accepting]));
+    expect(cutPage(actor.sql, 1, "a").accounts).toEqual([]);
+    actor.turn((turn) => journalStep(turn, accepting, debiting));
+    expect(cutPage(actor.sql, 1, "a").accounts).toEqual([
+      "fee:USD#3",
+      "fx:EUR#3",
+      "fx:USD#3",
+      expect.stringMatching(/^pod:.*:USD$/),
+      "rounding:USD#3",
+      "wallet:alice:EUR",
+    ]);
+    expect(openAt(actor, 1).map(({ id, legs }) => [id, legs.length])).toEqual([[charge.input.transfer, 7]]);
+  });
+
+  it("names a hedge's accounts with its trade, in the commit that lets its legs out", () => {
+    const actor = shard();
+    const hedge = beginHedge();
+    const result = { ...FILL, legs: [legOf("fx:EUR#3", "debit"), legOf("lp:lp-b:EUR#3", "credit", 100n, "1")] };
+    const posting = told(hedge, { outcome: "done", result });
+    actor.turn((turn) => journal(turn, [hedge]));
+    expect(openAt(actor, 1)).toEqual([]);
+    actor.turn((turn) => journalStep(turn, hedge, { ...posting, tag: turn.state.cutEpoch }));
+    expect(cutPage(actor.sql, 2, "a").accounts).toEqual(["fx:EUR#3", "lp:lp-b:EUR#3"]);
+    expect(openAt(actor, 2).map(({ id }) => id)).toEqual([hedge.input.transfer]);
   });
 
   it("hands out more than a page, transfers first and then accounts", () => {

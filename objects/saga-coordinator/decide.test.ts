@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { chargeOf } from "../../schema/charges.ts";
 import { reject } from "../../schema/rejections.ts";
 import { evolveSaga, isLive, type Saga, sagaBegan, sagaStepped } from "../../schema/sagas.ts";
 import { advance, cancel, canGoBack, isDue, needsCall, nextLook, parkBroken, resolveWait, takeUp } from "./decide.ts";
@@ -7,6 +8,7 @@ import { stepDefinition } from "./definitions/index.ts";
 import {
   ASSESSED,
   beginCharge,
+  beginHedge,
   beginTransfer,
   DONE,
   inReview,
@@ -409,10 +411,112 @@ const apply = (saga: Saga, [what, move]: readonly [string, Move?], now: number, 
 const passedPivot = (saga: Saga): boolean =>
   saga.steps.some((one, index) => stepDefinition(saga, index).kind !== "compensatable" && one.status !== "pending");
 
+describe("a rate that is not accepted", () => {
+  const quoted = { to: "USD", quote: "fxq_1" };
+  const noQuote: Move = {
+    outcome: "declined",
+    declined: {
+      rejection: reject("quote_expired", "late").rejection,
+      code: "expired",
+      decline_reason: "quote_expired",
+    },
+  };
+  const dry: Move = {
+    outcome: "declined",
+    declined: {
+      rejection: reject("no_firm_liquidity", "nobody").rejection,
+      code: "no_firm_liquidity",
+      decline_reason: null,
+      exists: true,
+    },
+  };
+  const ended = (saga: Saga): { saga: Saga; undone: string[] } => {
+    let at = saga;
+    const undone: string[] = [];
+    while (at.status === "compensating") {
+      undone.push(step(at).name);
+      at = told(at, DONE);
+    }
+    return { saga: at, undone };
+  };
+
+  it.each(["instrument", "wallet"] as const)("by %s is a problem and no charge, with all given back", (source) => {
+    const { saga, undone } = ended(told(upTo(beginCharge(source, 10_000n, quoted), "accept"), noQuote));
+    expect(undone).toEqual(["accept", "assess", "admit"]);
+    expect(saga).toMatchObject({ status: "compensated", shown: false, failure: { cause: "refused" } });
+    expect(chargeOf(saga)).toBeNull();
+  });
+
+  it("fails the charge, when somebody was told of it in its review", () => {
+    const approved = resolveWait(inReview("instrument", quoted), "review", "approve", { by: "op", text: "" }, T0, 1);
+    const { saga, undone } = ended(told(approved as Saga, noQuote));
+    expect(undone).toEqual(["accept", "assess", "admit"]);
+    expect(chargeOf(saga)).toMatchObject({
+      status: "failed",
+      failure: { code: "expired", decline_reason: "quote_expired" },
+    });
+  });
+
+  it("for want of a provider is a charge that failed", () => {
+    const { saga } = ended(told(upTo(beginCharge("wallet", 10_000n, quoted), "accept"), dry));
+    const charge = chargeOf(saga);
+    expect(charge).toMatchObject({ status: "failed", failure: { code: "no_firm_liquidity" }, fees: [], settled: null });
+    expect(charge).not.toHaveProperty("fx");
+  });
+});
+
+describe("a rate that was accepted", () => {
+  const accepted = upTo(beginCharge("instrument", 10_000n, { to: "USD" }), "capture");
+
+  it("is given back when the capture is declined", () => {
+    let at = told(accepted, no());
+    const undone: string[] = [];
+    while (at.status === "compensating") {
+      undone.push(step(at).name);
+      at = told(at, DONE);
+    }
+    expect(undone).toEqual(["reserve", "accept", "assess", "admit"]);
+  });
+
+  it("is used once the capture is done, and shown with what it makes", () => {
+    const converting = told(accepted, DONE);
+    expect(step(converting).name).toBe("convert");
+    const done = told(told(told(converting, DONE), DONE), DONE);
+    expect(chargeOf(done)).toMatchObject({
+      status: "succeeded",
+      settled: { amount: "106.54", currency: "USD" },
+      fees: [{ amount: { amount: "1.63", currency: "USD" } }, { amount: { amount: "0.54", currency: "USD" } }],
+      fx: { quote: "fxq_1", rate: "1.08712", provider: "lp-a" },
+    });
+  });
+});
+
+describe("a hedge", () => {
+  it("never goes back, asks at growing gaps, and after a day is somebody's to look at", () => {
+    let at = beginHedge();
+    const gaps: number[] = [];
+    let now = T0;
+    while (isLive(at)) {
+      at = told(at, unknown, now);
+      expect(canGoBack(at)).toBe(false);
+      if (!isLive(at)) break;
+      gaps.push(Date.parse(step(at).next_at ?? "") - now);
+      now = Date.parse(step(at).next_at ?? "");
+      at = takeUp(at, now) as Saga;
+    }
+    expect(gaps.slice(0, 4)).toEqual([250, 500, 1_000, 2_000]);
+    expect(at).toMatchObject({ status: "parked", parked_reason: "execute: unknown for a day" });
+    expect(now - T0).toBeGreaterThan(DAY);
+  });
+});
+
 describe("whatever happens to a saga", () => {
   const start = fc.constantFrom(
     beginCharge("instrument"),
     beginCharge("wallet"),
+    beginCharge("instrument", 10_000n, { to: "USD" }),
+    beginCharge("wallet", 10_000n, { to: "USD" }),
+    beginHedge(),
     ...([0, 1, 2, 3] as const).map((constrained) => beginTransfer(legsWith(constrained))),
   );
   const history = fc.array(fc.tuple(happening, fc.integer({ min: 0, max: 3 * 3_600_000 })), { maxLength: 60 });

@@ -22,7 +22,13 @@ export type StepReport = {
   /** `done`, `pending`: what later steps and readers need of the answer; merged into what the step knows. */
   result?: JsonObject;
   /** `declined`: the refusal, and what a resource that already exists fails with. */
-  declined?: { rejection: Rejection; code: string; decline_reason: string | null };
+  declined?: {
+    rejection: Rejection;
+    code: string;
+    decline_reason: string | null;
+    /** The resource exists and ends so, though nobody was told of it yet. */
+    exists?: true;
+  };
   /** What to do next about a step that has not ended; the same again when left out. */
   nextPhase?: StepPhase;
   /** How long to wait before that, milliseconds; a growing gap when left out. */
@@ -160,7 +166,8 @@ const learned = (step: SagaStep, report: StepReport, cutEpoch: number): JsonObje
 
 const decline = (saga: Saga, declined: NonNullable<StepReport["declined"]>, held: boolean, now: number): Saga => {
   const { rejection, code, decline_reason } = declined;
-  const failure: SagaFailure = saga.shown ? { cause: "failed", code, decline_reason } : { cause: "refused", rejection };
+  const shown = saga.shown || declined.exists === true;
+  const failure: SagaFailure = shown ? { cause: "failed", code, decline_reason } : { cause: "refused", rejection };
   const marked = replaceStep(saga, saga.cursor, {
     status: "declined",
     error: rejection,
@@ -168,7 +175,7 @@ const decline = (saga: Saga, declined: NonNullable<StepReport["declined"]>, held
     next_at: null,
   });
   // A step that said no is undone too: its no is stored there, and a tombstone keeps a late twin of the call out.
-  return goBack({ ...marked, failure }, held ? saga.cursor : saga.cursor - 1, now);
+  return goBack({ ...marked, failure, shown }, held ? saga.cursor : saga.cursor - 1, now);
 };
 
 const dueAt = (report: StepReport, now: number): string | null =>

@@ -3,11 +3,13 @@ import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { faultPoint } from "../kit/faults.ts";
 import { fixEnd, requireCharge } from "./answers.ts";
+import { hedgeBegunBy } from "./begin-hedge.ts";
 import { transferRecord } from "./begin-transfer.ts";
 import { perform } from "./calls/perform.ts";
 import type { CallPort } from "./calls/port.ts";
-import { advance, parkBroken, takeUp } from "./decide.ts";
-import { journalStep, liveSagas, loadSaga, SAGA_TIMER, type ShardTurn, WATCHDOG_MS } from "./journal.ts";
+import { advance, begin, parkBroken, takeUp } from "./decide.ts";
+import { hedge } from "./definitions/hedge.ts";
+import { journalBegin, journalStep, liveSagas, loadSaga, SAGA_TIMER, type ShardTurn, WATCHDOG_MS } from "./journal.ts";
 import { currentStep, isDue, needsCall, nextLook } from "./standing.ts";
 import type { ShardState } from "./state.ts";
 import type { Waiters } from "./waiters.ts";
@@ -42,17 +44,22 @@ export class Driver {
 
   /** Changes a saga in the next group commit. Null when there is no such saga or the change came to nothing. */
   async change(id: string, change: Change, guard?: Guard): Promise<Saga | null> {
-    const changed = await this.#actor.submit((turn) => {
+    const committed = await this.#actor.submit((turn) => {
       const before = loadSaga(turn.sql, id);
       if (before === null || guard?.(before, turn) === false) return null;
       const after = this.#decide(before, change, turn);
       if (after === null) return null;
       const saga = journalStep(turn, before, after);
-      fixEnd(turn, saga, saga.kind === "charge" ? requireCharge : transferRecord);
-      return saga;
+      if (saga.kind !== "hedge") fixEnd(turn, saga, saga.kind === "charge" ? requireCharge : transferRecord);
+      const first = hedgeBegunBy(before, saga);
+      const begun = first === null ? null : journalBegin(turn, begin(hedge, first, turn.now, turn.state.cutEpoch));
+      return { saga, begun };
     });
-    if (changed !== null) this.#waiters.notify(changed);
-    return changed;
+    if (committed === null) return null;
+    // Not waited for: the charge goes on, and a hedge that is lost here is found by its timer.
+    if (committed.begun !== null) this.#begin(committed.begun);
+    this.#waiters.notify(committed.saga);
+    return committed.saga;
   }
 
   /**

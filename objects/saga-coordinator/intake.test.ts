@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { SYSTEM } from "../../schema/events.ts";
+import { canonicalJson, SYSTEM } from "../../schema/events.ts";
 import { fromMinor } from "../../schema/money.ts";
 import type { ChargeAnswer, CreateCharge, TransferAnswer } from "../../schema/rpc/coordinator.ts";
+import { isLive } from "../../schema/sagas.ts";
 import type { PodModel } from "./testing/people.ts";
 import type { Shard } from "./testing/shard.ts";
 import { fund, PAYER, POD, TRANSFERS, type TransferStory } from "./testing/stories.ts";
@@ -46,7 +47,7 @@ const ask = <A>(send: () => Promise<A>): Asked<A> => {
 
 const charge = (request: string, waitMs = 10_000, body = command(), key = "k"): Asked<ChargeAnswer> =>
   ask(() => {
-    const scope = { subject: PAYER, command: "charge.create", key, request: JSON.stringify(body) };
+    const scope = { subject: PAYER, command: "charge.create", key, request: canonicalJson(body) };
     return shard.parts.intake.charge(body, scope, waitMs, meta(request));
   });
 
@@ -264,5 +265,70 @@ describe("a transfer", () => {
     world.network.heal();
     await run(120_000);
     expect(await answered(transfer("r2", transferId, "one"))).toMatchObject({ kind: "resource" });
+  });
+});
+
+describe("a charge at a quote", () => {
+  const EUR20 = fromMinor(2_000n, "EUR");
+  const at = (quote: string, settle_currency: string | null = null) =>
+    command({ source: { type: "wallet" }, settle_currency, quote });
+  const quoteOf = (owner: string) => world.desk.quote(owner, POD, EUR20, "USD", 60_000);
+
+  it("settles in the quote's currency, which is its default under the key too", async () => {
+    const quote = quoteOf(PAYER);
+    const first = await answered(charge("r1", 10_000, at(quote)));
+    expect(first).toMatchObject({ status: 201, charge: { status: "succeeded", settled: { currency: "USD" } } });
+    for (const spelled of [at(quote), at(quote, "USD")]) {
+      expect(withoutReplay(await answered(charge("r2", 0, spelled)))).toEqual(withoutReplay(first));
+    }
+    expect(await answered(charge("r3", 0, at(quote, "JPY")))).toMatchObject({
+      rejection: { code: "idempotency_mismatch", field: "/settle_currency" },
+    });
+  });
+
+  it.each<[string, () => CreateCharge, string]>([
+    ["that is somebody else's, whose currency is asked", () => at(quoteOf("bob")), "not_found"],
+    ["that is somebody else's", () => at(quoteOf("bob"), "USD"), "not_found"],
+    ["that contradicts the settle currency", () => at(quoteOf(PAYER), "JPY"), "currency_mismatch"],
+    ["where nothing is converted", () => at(quoteOf(PAYER), "EUR"), "currency_mismatch"],
+    ["for another amount", () => ({ ...at(quoteOf(PAYER)), amount: fromMinor(2_001n, "EUR") }), "amount_out_of_range"],
+    ["that is over", () => at(world.desk.quote(PAYER, POD, EUR20, "USD", 0), "USD"), "quote_expired"],
+  ])("%s is a problem and no charge", async (_name, body, code) => {
+    expect(await answered(charge("r1", 10_000, body()))).toMatchObject({ kind: "problem", rejection: { code } });
+    expect(shard.sagas.filter(isLive)).toEqual([]);
+    expect([...world.desk.deals.values()]).toEqual([]);
+  });
+
+  it("keeps a refusal of the quote under the key, but not that there is none", async () => {
+    await answered(charge("r1", 0, at(world.desk.quote(PAYER, POD, EUR20, "USD", 0), "USD"), "expired"));
+    const again = at("fxq_1", "USD");
+    expect(await answered(charge("r2", 0, again, "expired"))).toMatchObject({ request_id: "r1", replayed: true });
+    await answered(charge("r3", 0, at(quoteOf("bob"), "USD"), "unknown"));
+    expect(await answered(charge("r4", 10_000, command(), "unknown"))).toMatchObject({ status: 201 });
+  });
+
+  it("gives an accepted rate back when the wallet is empty", async () => {
+    const body = { ...at("", "USD"), amount: fromMinor(200_000n, "EUR") };
+    const quote = world.desk.quote(PAYER, POD, body.amount, "USD", 60_000);
+    expect(await answered(charge("r1", 10_000, { ...body, quote }))).toMatchObject({
+      rejection: { code: "insufficient_funds" },
+    });
+    expect([...world.desk.deals.values()]).toMatchObject([{ state: "released" }]);
+  });
+});
+
+describe("without a firm rate", () => {
+  it("there is a charge, and it failed", async () => {
+    world.desk.isDry = true;
+    const first = await answered(charge("r1", 10_000, command({ settle_currency: "USD" })));
+    expect(first).toMatchObject({
+      status: 201,
+      charge: { status: "failed", failure: { code: "no_firm_liquidity" }, settled: null },
+    });
+    expect(world.pods.get(POD).permits.values().next().value).toMatchObject({ state: "failed" });
+    world.desk.isDry = false;
+    expect(withoutReplay(await answered(charge("r2", 0, command({ settle_currency: "USD" }))))).toEqual(
+      withoutReplay(first),
+    );
   });
 });

@@ -2,6 +2,7 @@ import { DEFAULT_CONNECTOR } from "../../schema/connectors.ts";
 import type { Meta } from "../../schema/events.ts";
 import { canonicalJson, SYSTEM } from "../../schema/events.ts";
 import type { FeeRates } from "../../schema/fees.ts";
+import type { IdPrefix } from "../../schema/ids.ts";
 import { type Rejection, reject } from "../../schema/rejections.ts";
 import type { AccountRpc } from "../../schema/rpc/account.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
@@ -27,11 +28,12 @@ import {
 import { chargeInputOf, type SealedCharge } from "./begin-charge.ts";
 import { checkTransfer, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
 import { type BeginSaga, begin } from "./decide.ts";
-import { chargeByInstrument, chargeByWallet } from "./definitions/charge.ts";
+import { chargeDefinition } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
 import { accountsNamedBy, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
+import { settlingAsBefore, settlingOf } from "./settling.ts";
 import type { ShardState } from "./state.ts";
 import type { Waiters } from "./waiters.ts";
 import { sagaOfCharge } from "./webhooks.ts";
@@ -70,7 +72,13 @@ export class Intake {
     if (closed !== null) return this.#problem(closed, meta);
     const scope = scopeOf(key.subject, key.command, command.pod, key.key ?? meta.correlation);
     const known = findCommand(actor.sql, scope);
-    if (known !== null) return this.#chargeAnswer(await this.#replay(known, key.request, waitMs, meta));
+    if (known !== null) {
+      const asked = settlingAsBefore(command, key.request, known.request);
+      return this.#chargeAnswer(await this.#replay(known, asked, waitMs, meta));
+    }
+    const settling = await settlingOf(this.#deps.env, command, key.request);
+    if (!settling.ok) return this.#problem(settling.rejection, meta);
+    const { request } = settling.value;
     let instrument: SealedCharge = null;
     if (command.source.type === "instrument") {
       const found = await this.#lookup(command.source.token);
@@ -84,13 +92,15 @@ export class Intake {
         ? null
         : await sealed.seal(command.payer, "saga.began", "description", command.description);
     const now = actor.clock.now();
-    const ids = { charge: actor.ids.next("chg", now, shard), transfer: actor.ids.next("trf", now, shard), shard };
-    const input = chargeInputOf(command, ids, instrument, description, fees);
+    const next = (prefix: IdPrefix) => actor.ids.next(prefix, now, shard);
+    const own = { charge: next("chg"), transfer: next("trf") };
+    const ids = { ...own, hedge: next("sag"), hedge_transfer: next("trf"), shard };
+    const input = chargeInputOf(settling.value.command, ids, instrument, description, fees);
     const first = beginning(sagaOfCharge(ids.charge) ?? "", "charge", key.subject, input, meta);
-    const definition = instrument === null ? chargeByWallet : chargeByInstrument;
+    const definition = chargeDefinition(input);
     const others = [streamOf.pod(command.pod), streamOf.risk(command.payer)];
-    const begun = await actor.submit((turn) => this.#begin(turn, scope, key.request, definition, first, meta, others));
-    return this.#chargeAnswer(await this.#follow(begun, key.request, waitMs, meta));
+    const begun = await actor.submit((turn) => this.#begin(turn, scope, request, definition, first, meta, others));
+    return this.#chargeAnswer(await this.#follow(begun, request, waitMs, meta));
   }
 
   async transfer(command: CreateTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer> {

@@ -2,7 +2,7 @@ import type { JsonObject } from "../../schema/events.ts";
 import { evolveSaga, isLive, type Saga, sagaBegan, sagaStepped } from "../../schema/sagas.ts";
 import { streamOf } from "../../schema/streams.ts";
 import type { Turn } from "../kit/actor.ts";
-import { postedLegs, redirectedLegs } from "./calls/accounts.ts";
+import { postedLegs, redirectedLegs, transferOf } from "./calls/accounts.ts";
 import { nextLook } from "./decide.ts";
 import { accountsOf } from "./definitions/ledger-transfer.ts";
 import type { ShardState } from "./state.ts";
@@ -40,10 +40,14 @@ export const journalStep = (turn: ShardTurn, before: Saga, after: Saga): Saga =>
   const data = sagaStepped(before, after);
   const event = turn.append("saga.stepped", data as unknown as JsonObject, eventMeta(before));
   const saga = store(turn, evolveSaga(before, { type: "saga.stepped", recorded_at: event.recorded_at, data }));
-  // Suspense was not named when the saga began; a cut that does not ask it would miss what it holds.
-  if (redirectedLegs(saga) > redirectedLegs(before)) nameActors(turn, accountsNamedBy(saga).map(streamOf.account));
+  // Accounts that were not known when the saga began; a cut that does not ask them would miss what they hold.
+  if (namesMore(before, saga)) nameActors(turn, accountsNamedBy(saga).map(streamOf.account));
   return saga;
 };
+
+/** True when a step made legs known (an accepted rate, a filled hedge) or sent one to suspense. */
+const namesMore = (before: Saga, after: Saga): boolean =>
+  redirectedLegs(after) > redirectedLegs(before) || transferOf(after).legs.length > transferOf(before).legs.length;
 
 const store = (turn: ShardTurn, saga: Saga): Saga => {
   const live = isLive(saga);

@@ -46,7 +46,43 @@ vi.mock("./calls/accounts.ts", async (importOriginal) => {
     if (planted.bug === "only the first account is voided") return original.voidAt(saga, accounts.slice(0, 1), port);
     return planted.bug === "nothing is voided" ? { outcome: "done" } : original.voidAt(saga, accounts, port);
   };
-  return { ...original, voidAt };
+  const postedLegs: typeof original.postedLegs = (saga) => {
+    const legs = original.postedLegs(saga);
+    if (planted.bug !== "a cut never hears of accounts that a rate made known") return legs;
+    return legs.filter(({ account }) => !/^(fx|lp|rounding):/.test(account));
+  };
+  return { ...original, voidAt, postedLegs };
+});
+
+vi.mock("./calls/desk.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("./calls/desk.ts")>();
+  const releaseRate: typeof original.releaseRate = async (saga, port) =>
+    planted.bug === "an accepted rate is not given back" ? { outcome: "done" } : original.releaseRate(saga, port);
+  const convertAtRate: typeof original.convertAtRate = async (saga, port) =>
+    planted.bug === "the desk is not told of a conversion" ? { outcome: "done" } : original.convertAtRate(saga, port);
+  const executeHedge: typeof original.executeHedge = (saga, port) => {
+    const renamed: typeof port = {
+      ...port,
+      hedge: (call) => port.hedge({ ...call, hedge: `${call.hedge} ${saga.steps[saga.cursor]?.attempts}` }),
+    };
+    return original.executeHedge(saga, planted.bug === "each attempt is another hedge" ? renamed : port);
+  };
+  // The second time it asks, it asks for itself: what was accepted before is somebody else's.
+  const acceptRate: typeof original.acceptRate = (saga, port) => {
+    const isAgain = (saga.steps[saga.cursor]?.attempts ?? 0) > 1;
+    if (planted.bug !== "an accept without an answer is another accept" || !isAgain) {
+      return original.acceptRate(saga, port);
+    }
+    return original.acceptRate(saga, { ...port, desk: (op) => port.desk({ ...op, saga: `${op.saga} again` }) });
+  };
+  return { ...original, releaseRate, convertAtRate, executeHedge, acceptRate };
+});
+
+vi.mock("./begin-hedge.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("./begin-hedge.ts")>();
+  const hedgeBegunBy: typeof original.hedgeBegunBy = (before, after) =>
+    planted.bug === "a conversion is not hedged" ? null : original.hedgeBegunBy(before, after);
+  return { ...original, hedgeBegunBy };
 });
 
 afterEach(() => {
@@ -71,6 +107,12 @@ it.each([
   "a retry is never due",
   "only the first account is voided",
   "nothing is voided",
+  "an accepted rate is not given back",
+  "the desk is not told of a conversion",
+  "an accept without an answer is another accept",
+  "each attempt is another hedge",
+  "a conversion is not hedged",
+  "a cut never hears of accounts that a rate made known",
 ])("the simulation notices when %s", { timeout: 120_000 }, async (bug) => {
   planted.bug = bug;
   expect(await noticed(SEEDS)).not.toBeNull();

@@ -52,6 +52,38 @@ const stories: Story[] = [
     (token): Story => [`a charge of ${token}`, one((world, shard) => charge(world, shard, token, 2_000n, 0))],
   ),
   ["a charge of a wallet", one((world, shard) => charge(world, shard, "wallet", 2_000n, 0))],
+  [
+    "a charge of a wallet at the payer's quote",
+    one((world, shard) => charge(world, shard, "wallet", 2_000n, 0, { to: "USD", quote: "fresh" })),
+  ],
+  ...(["tok_ok", "tok_declined", "tok_timeout_then_captured", "tok_async"] as const).map(
+    (token): Story => [
+      `a converted charge of ${token}`,
+      one((world, shard) => {
+        world.desk.mood = () => ["unknown", "refused", "filled"];
+        return charge(world, shard, token, 2_003n, 0, { to: "JPY" });
+      }),
+    ],
+  ),
+  [
+    "a converted charge of an empty wallet",
+    one((world, shard) => charge(world, shard, "wallet", 333_300n, 0, { to: "KWD" })),
+  ],
+  [
+    "a converted charge that no provider has a rate for",
+    one((world, shard) => {
+      world.desk.isDry = true;
+      return charge(world, shard, "tok_ok", 2_000n, 0, { to: "USD" });
+    }),
+  ],
+  [
+    "a charge at a quote that is over after its review",
+    one((world, shard) => charge(world, shard, "tok_ok", 700_000n, 0, { to: "USD", quote: "brief" })),
+  ],
+  [
+    "a charge at a quote for another amount",
+    one((world, shard) => charge(world, shard, "wallet", 2_000n, 0, { to: "USD", quote: "another" })),
+  ],
   ["a charge of an empty wallet", one((world, shard) => charge(world, shard, "wallet", 333_300n, 0))],
   ["a charge that a review declines", one((world, shard) => charge(world, shard, "tok_ok", DOUBTFUL, 0))],
   ["a charge that a review approves", one((world, shard) => charge(world, shard, "tok_ok", 700_000n, 0))],

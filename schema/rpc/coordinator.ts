@@ -13,7 +13,9 @@ export type CreateCharge = {
   payer: string;
   amount: MoneyJson;
   source: { type: "instrument"; token: string } | { type: "wallet" };
-  settle_currency: string;
+  /** Null: the quote's. */
+  settle_currency: string | null;
+  quote?: string;
   description: string | null;
 };
 

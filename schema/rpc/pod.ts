@@ -60,14 +60,16 @@ export type PermitOp =
       charge: string;
       payer: string;
       amount: MoneyJson;
-      settled: MoneyJson;
+      /** Null while the rate of a converted charge has not been accepted. */
+      settled: MoneyJson | null;
     }
   | { op: "release"; saga: string; reason: string }
   | {
       op: "conclude";
       saga: string;
       outcome: "succeeded" | "failed" | "cancelled";
-      settled: MoneyJson;
+      /** Never null when it succeeded. */
+      settled: MoneyJson | null;
       /** Why a charge failed; null for the other outcomes. */
       failure: string | null;
     };

@@ -8,6 +8,9 @@ import { api } from "../support/client.ts";
 import { type Server, startServer } from "../support/server.ts";
 import { type OpenPod, openPod, operator } from "../support/story.ts";
 
+/** One liquidity provider, and as long as a busy machine takes: a kill is what these tests are about, not a missed deadline. */
+const PROMPT = { CROWDPAY_FX: JSON.stringify({ providers: ["lp-good"], deadline_ms: 5_000 }) };
+
 /** A pod on a server that is killed and started again on one state. Everything the stage hands out outlives a restart. */
 export class Stage implements AsyncDisposable {
   readonly stateDir: string;
@@ -27,11 +30,12 @@ export class Stage implements AsyncDisposable {
   }
 
   /** A fresh server, with a pod of the owner and these members. Fault points are live where the story asks for them. */
-  static async open(members: readonly string[], options: { faults: boolean }): Promise<Stage> {
+  static async open(members: readonly string[], options: { faults: boolean; currencies?: string[] }): Promise<Stage> {
     const stateDir = mkdtempSync(join(tmpdir(), "crowdpay-crash-"));
-    const start = () => startServer({ stateDir, env: options.faults ? { CROWDPAY_FAULTS: "live" } : {} });
+    const start = () =>
+      startServer({ stateDir, env: { ...PROMPT, ...(options.faults && { CROWDPAY_FAULTS: "live" }) } });
     const server = await start();
-    const pod = await openPod(server, { members });
+    const pod = await openPod(server, { members, ...(options.currencies && { currencies: options.currencies }) });
     const witness = { reader: pod.owner, operator: await operator(server), sandbox: api(server.sandboxUrl) };
     return new Stage(start, server, pod, witness);
   }
@@ -57,6 +61,11 @@ export class Stage implements AsyncDisposable {
   /** The fault points passed since `passed` was last asked; these will be told again. */
   peek(): string[] {
     return this.#points().slice(this.#seen);
+  }
+
+  /** How often a fault point has been passed in all of the stage's life. */
+  hits(point: string): number {
+    return this.#points().filter((each) => each === point).length;
   }
 
   /** Makes sure that the server is dead, and starts it again on the same state and ports: dead again, should an armed point strike at once. */

@@ -620,6 +620,7 @@ const LEDGER_ROWS: Row[] = [
   transfer("a name that is no account", ledger({ legs: pair("suspense:EUR", "cash") }), missing),
   transfer("a stripe by name", ledger({ legs: pair("suspense:EUR#1", "fee:EUR") }), missing),
   transfer("an unknown connector", ledger({ legs: pair("psp:nobody:EUR", "fee:EUR") }), missing),
+  transfer("an unknown liquidity provider", ledger({ legs: pair("lp:sandbox:EUR", "suspense:EUR") }), missing),
   transfer("an unknown pod", ledger({ legs: pair("suspense:EUR", unknownPod) }), missing),
   transfer(
     "a currency the pod does not keep",

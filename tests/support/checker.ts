@@ -1,17 +1,27 @@
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
-import { type Answer, type Api, poll } from "./client.ts";
+import { type Api, poll } from "./client.ts";
+import { conversionVerdicts } from "./conversions.ts";
 import type { Charge, Money } from "./story.ts";
+import {
+  bodyOf,
+  type List,
+  minor,
+  readAll,
+  type Saga,
+  type Seen,
+  total,
+  type Verdict,
+  verdict,
+  type Witness,
+} from "./verdict.ts";
+
+export { readAll, type Seen, type Verdict, type Witness } from "./verdict.ts";
 
 /**
  * Reads a pod as anybody could – its API, the operator's, and the provider's own books – and says whether the money adds up.
  * Everything here holds only once the pod's charges have ended.
  */
-
-/** Whom the checker asks. */
-export type Witness = { reader: Api; operator: Api; sandbox: Api };
-
-export type Verdict = { name: string; ok: boolean; detail: string };
 
 export type Report = {
   verdicts: Verdict[];
@@ -20,7 +30,6 @@ export type Report = {
   currencies: { currency: string; difference: string }[];
 };
 
-type List<T> = { data: T[]; next: string | null };
 type Balance = { currency: string; posted: string; pending: string; pending_in: string };
 type Pod = { id: string; balances: Balance[] };
 type Account = { debits_posted: string; credits_posted: string; holds: unknown[] } & Record<string, unknown>;
@@ -29,13 +38,9 @@ type Trial = {
   currencies: { currency: string; debits: string; in_transit: string; difference: string }[];
 };
 type Verification = { id: string; ok: boolean; checked: { actors: number; events: number }; failures: unknown[] };
-type Saga = { id: string; status: string; steps: { name: string }[] };
 type Entry = { account: string; debit: Money | null; credit: Money | null; charge?: string };
 type Book = { charge: string; reference: string; key: string; status: string; amount: Money };
 type Row = { seq: number; event: { type: string; data: { charge?: string } }; prev_hash: string; hash: string };
-
-/** A charge as its own actor shows it, and its saga. */
-export type Seen = { id: string; charge: Charge | null; saga: Saga | null };
 
 const OPEN_CHARGE = new Set(["processing", "requires_action", "requires_review"]);
 const ENDED_SAGA = new Set(["completed", "compensated"]);
@@ -43,33 +48,6 @@ const READS_AT_ONCE = 16;
 /** Lists follow within a second as a rule; what a kill took out of the queue is sent again within a minute. */
 const LIST_DEADLINE_MS = 75_000;
 const VERIFY_DEADLINE_MS = 60_000;
-
-const minor = (amount: string): bigint => BigInt(amount.replace(".", ""));
-const total = (moneys: readonly (Money | null | undefined)[], currency: string): bigint =>
-  moneys.reduce((sum, money) => (money?.currency === currency ? sum + minor(money.amount) : sum), 0n);
-
-const verdict = (name: string, faults: readonly string[], detail: string): Verdict => ({
-  name,
-  ok: faults.length === 0,
-  detail: faults.length === 0 ? detail : `${detail} – ${faults.slice(0, 5).join("; ")} (${faults.length} in all)`,
-});
-
-const bodyOf = <T>({ status, body }: Answer<T>): T => {
-  if (status === 200) return body;
-  throw new Error(`the checker was answered ${status}: ${JSON.stringify(body)}`);
-};
-
-/** Every row of a list, page after page. */
-export const readAll = async <T>(api: Api, path: string): Promise<T[]> => {
-  const rows: T[] = [];
-  for (let after: string | null = ""; after !== null; ) {
-    const query = `${path.includes("?") ? "&" : "?"}limit=200${after === "" ? "" : `&after=${encodeURIComponent(after)}`}`;
-    const page: List<T> = bodyOf(await api.get<List<T>>(`${path}${query}`));
-    rows.push(...page.data);
-    after = page.next;
-  }
-  return rows;
-};
 
 /** Applies `read` to every item, a bounded number at once; answers in the items' order. */
 export const inBatches = async <T, R>(items: readonly T[], read: (item: T) => Promise<R>): Promise<R[]> => {
@@ -315,8 +293,8 @@ export const checkMoney = async (
 };
 
 /**
- * Everything: `checkMoney`, the entries and lists of the read model, which are waited for, a fresh trial balance, and the
- * verification of every hash chain. `ids`: every charge the pod acknowledged.
+ * Everything: `checkMoney`, the entries and lists of the read model, which are waited for, the conversions and their hedges, a
+ * fresh trial balance, and the verification of every hash chain. `ids`: every charge the pod acknowledged.
  */
 export const checkAll = async (witness: Witness, pod: string, ids: readonly string[]): Promise<Report> => {
   const { reader, operator } = witness;
@@ -324,6 +302,7 @@ export const checkAll = async (witness: Witness, pod: string, ids: readonly stri
   const pool = await poolVerdict(witness, pod, seen, await settledEntries(reader, pod, seen));
   const captures = await captureVerdict(witness, pod, seen);
   const lists = await listVerdict(witness, pod, seen);
+  const conversions = await conversionVerdicts(witness, seen);
   const trial = bodyOf(await operator.get<Trial>("/v1/ledger/trial-balance?wait=fresh"));
   const { ok, checked, failures } = await verification(operator);
   const chains = verdict(
@@ -333,7 +312,7 @@ export const checkAll = async (witness: Witness, pod: string, ids: readonly stri
   );
   const events = await eventsVerdict(witness, pod, seen);
   return {
-    verdicts: [endedVerdict(seen), pool, captures, lists, ...trialVerdicts(trial), chains, events],
+    verdicts: [endedVerdict(seen), pool, captures, lists, ...conversions, ...trialVerdicts(trial), chains, events],
     chains: checked.actors,
     currencies: trial.currencies.map(({ currency, difference }) => ({ currency, difference })),
   };

@@ -14,6 +14,8 @@ export type Charge = {
   status: string;
   amount: Money;
   settled?: Money;
+  fees: { name: string; amount: Money }[];
+  fx?: { quote: string; rate: string; provider: string };
   failure?: { code: string; decline_reason?: string };
   saga: string;
   created_at: string;
@@ -86,20 +88,49 @@ export type ChargeOrder = {
   /** A token of the provider's; `"wallet"`: from the caller's own wallet. */
   from: string;
   key: string;
+  /** The currency it is to settle in, where that is another. */
+  settle?: string;
+  quote?: string;
   /** Seconds the answer is waited for, 0–30; the server's own patience when absent. */
   wait?: number;
 };
 
 /** Asks for a charge as the caller and answers whatever comes. */
 export const charge = (caller: Api, pod: Pick<OpenPod, "id">, order: ChargeOrder): Promise<Answer<Charge>> => {
-  const { amount, currency = "EUR", from, key, wait } = order;
+  const { amount, currency = "EUR", from, key, settle, quote, wait } = order;
   const source = from === "wallet" ? { type: "wallet" } : { type: "instrument", token: from };
   return caller.post<Charge>(
     `/v1/pods/${pod.id}/charges`,
-    { amount: { amount, currency }, source },
+    {
+      amount: { amount, currency },
+      source,
+      ...(settle === undefined ? {} : { settle_currency: settle }),
+      ...(quote === undefined ? {} : { quote }),
+    },
     { key, ...(wait === undefined ? {} : { headers: { prefer: `wait=${wait}` } }) },
   );
 };
+
+export type Competing = { provider: string; status: string; rate?: string };
+
+export type Quote = {
+  id: string;
+  sell: Money;
+  buy: Money;
+  rate: string;
+  fee: Money;
+  provider: string;
+  competing: Competing[];
+  expires_at: string;
+};
+
+/** Asks for a firm quote as the caller, of so much in one currency for another, and answers whatever comes. */
+export const quote = (caller: Api, sell: Money, buy: string, pod?: Pick<OpenPod, "id">): Promise<Answer<Quote>> =>
+  caller.post<Quote>("/v1/fx/quotes", {
+    sell: { currency: sell.currency, amount: sell.amount },
+    buy: { currency: buy },
+    ...(pod === undefined ? {} : { pod: pod.id }),
+  });
 
 /** Puts money into a user's wallet, from the bank. */
 export const fundWallet = async (operator: Api, user: string, amount: string, currency = "EUR"): Promise<void> => {

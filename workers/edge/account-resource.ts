@@ -1,6 +1,7 @@
 import { type ParsedAccount, parseAccount, stripesOf } from "../../schema/accounts.ts";
 import { isConnector } from "../../schema/connectors.ts";
 import { GENESIS_HASH } from "../../schema/events.ts";
+import { isLiquidityProvider } from "../../schema/liquidity-providers.ts";
 import { formatMinor, parseMinor } from "../../schema/money.ts";
 import type { AccountRecord, Counters } from "../../schema/rpc/account.ts";
 import type { Actors } from "./actors.ts";
@@ -92,6 +93,7 @@ export const mayBeNamed = async ({ kind, currency, owner }: ParsedAccount, actor
     const seen = await actors.pod(owner ?? "")((pod) => pod.see({ user: "", operator: true }));
     return seen?.pod.currencies.includes(currency) ?? false;
   }
+  if (kind === "lp") return isLiquidityProvider(owner ?? "");
   return kind === "wallet" || owner === null || isConnector(owner);
 };
 

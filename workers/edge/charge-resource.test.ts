@@ -31,6 +31,14 @@ describe("a charge as it is read", () => {
     expect(chargeResource(charge, true).risk).toEqual({ outcome: "approve", reasons: [], score: 12 });
   });
 
+  it("has `fx` once a rate has been accepted, and only what the payer paid at", () => {
+    expect(chargeResource(charge, false)).not.toHaveProperty("fx");
+    const fx = { quote: "fxq_1", rate: "1.08710", provider: "lp-a" };
+    const shown = chargeResource({ ...charge, fx }, false);
+    expect(schema.parse(shown)).toEqual(shown);
+    expect(shown.fx).toEqual(fx);
+  });
+
   it("has `settled` once it is captured and `failure` once it has failed, not before", () => {
     const under = chargeResource({ ...charge, status: "processing", settled: null, risk: null }, false);
     expect(under).not.toHaveProperty("settled");

@@ -2,7 +2,7 @@ import type { ChargeRecord } from "../../schema/charges.ts";
 
 /** A charge as its readers see it: never the instrument, and the risk score for operators only. */
 export const chargeResource = (charge: ChargeRecord, operator: boolean) => {
-  const { id, pod, payer, status, amount, settled, fees, risk, failure, saga, created_at } = charge;
+  const { id, pod, payer, status, amount, settled, fees, fx, risk, failure, saga, created_at } = charge;
   return {
     id,
     pod,
@@ -11,6 +11,7 @@ export const chargeResource = (charge: ChargeRecord, operator: boolean) => {
     amount,
     ...(settled === null ? {} : { settled }),
     fees,
+    ...(fx === undefined ? {} : { fx }),
     risk: risk && {
       outcome: risk.outcome,
       reasons: risk.reasons,

@@ -1,11 +1,12 @@
 import { accountNames, resolveStripe } from "../../../schema/accounts.ts";
-import { chargeInput, type FailureCode, type TransferLeg } from "../../../schema/charges.ts";
+import { acceptedLegsOf, chargeInput, type FailureCode, type TransferLeg } from "../../../schema/charges.ts";
 import { bodyHash } from "../../../schema/events.ts";
 import { shardOf } from "../../../schema/ids.ts";
 import type { Rejection } from "../../../schema/rejections.ts";
 import type { AccountAnswer, AccountOp } from "../../../schema/rpc/account.ts";
 import type { Saga } from "../../../schema/sagas.ts";
 import { currentStep, type StepReport } from "../decide.ts";
+import { hedgeInput, hedgeLegs } from "../definitions/hedge.ts";
 import { transferInput } from "../definitions/ledger-transfer.ts";
 import type { CallPort } from "./port.ts";
 
@@ -20,13 +21,26 @@ export type SagaTransfer = {
   reason: string | null;
 };
 
+/** A saga's transfer. Its legs are none as long as they depend on a rate that nobody has accepted, or a trade nobody has made. */
 export const transferOf = (saga: Saga): SagaTransfer => {
-  if (saga.kind === "charge") {
-    const input = chargeInput(saga);
-    return { id: input.transfer, legs: input.legs, charge: input.charge, pod: input.pod, reason: null };
+  switch (saga.kind) {
+    case "charge": {
+      const { transfer, charge, pod } = chargeInput(saga);
+      return { id: transfer, legs: legsOf(saga), charge, pod, reason: null };
+    }
+    case "hedge":
+      return { id: hedgeInput(saga).transfer, legs: hedgeLegs(saga), charge: null, pod: null, reason: null };
+    case "ledger_transfer": {
+      const { transfer, legs, reason } = transferInput(saga);
+      return { id: transfer, legs, charge: null, pod: null, reason };
+    }
   }
-  const input = transferInput(saga);
-  return { id: input.transfer, legs: input.legs, charge: null, pod: null, reason: input.reason };
+};
+
+/** A charge's legs: fixed at begin, or by the rate it was accepted at; none before that. */
+const legsOf = (saga: Saga): TransferLeg[] => {
+  const { conversion, legs } = chargeInput(saga);
+  return conversion === undefined ? legs : (acceptedLegsOf(saga) ?? []);
 };
 
 /** A leg that went to suspense instead of the account that refused it: where, and the cut epoch of that decision. */

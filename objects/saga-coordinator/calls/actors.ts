@@ -1,5 +1,6 @@
 import { chargeInput } from "../../../schema/charges.ts";
 import type { AccountAnswer, AccountOp, AccountRpc } from "../../../schema/rpc/account.ts";
+import { DESK, type DeskAnswer, type DeskOp, type DeskRpc, type HedgeAnswer } from "../../../schema/rpc/desk.ts";
 import type { GatewayRpc } from "../../../schema/rpc/gateway.ts";
 import type { PermitAnswer, PermitCall, PodRpc } from "../../../schema/rpc/pod.ts";
 import type { RiskAnswer, RiskOp, RiskRpc } from "../../../schema/rpc/risk.ts";
@@ -31,10 +32,21 @@ export const actorCalls = (
     (account, ops) => callActor<AccountRpc, AccountAnswer[]>(env.ACCOUNTS, account, (actor) => actor.applyOps(ops)),
     macrotask,
   );
+  const atDesk = (ops: DeskOp[]): Promise<DeskAnswer[]> =>
+    callActor<DeskRpc, DeskAnswer[]>(env.FX_DESKS, DESK, (actor) => actor.applyOps(ops));
+  const desks = new Lanes<DeskOp, DeskAnswer>((_desk, ops) => atDesk(ops), macrotask);
   return {
     pod: (pod, call) => pods.submit(pod, call),
     risk: (user, op) => profiles.submit(user, op),
     account: (account, op) => accounts.submit(account, op),
+    // To find a rate takes the desk as long as its slowest provider: nobody else's conversion waits for that in a lane.
+    desk: async (op) => {
+      if (op.op !== "accept" || op.quote !== null) return desks.submit(DESK, op);
+      const [answer] = await atDesk([op]);
+      if (answer === undefined) throw new Error("the desk left an operation unanswered");
+      return answer;
+    },
+    hedge: (call) => callActor<DeskRpc, HedgeAnswer>(env.FX_DESKS, DESK, (actor) => actor.hedge(call)),
     // Not retried here: whether a call to a provider may be repeated is the journal's to say.
     provider: async (connector, call) => {
       const gateway = env.GATEWAYS.getByName(connector) as GatewayRpc;

@@ -1,4 +1,4 @@
-import { chargeInput, riskOf } from "../../../schema/charges.ts";
+import { chargeInput, riskOf, settleCurrencyOf, settledOf } from "../../../schema/charges.ts";
 import { type Rejection, reject } from "../../../schema/rejections.ts";
 import type { PermitAnswer, PermitOp } from "../../../schema/rpc/pod.ts";
 import type { RiskOp } from "../../../schema/rpc/risk.ts";
@@ -21,8 +21,9 @@ const callPod = async (saga: Saga, op: PermitOp, port: CallPort): Promise<Permit
 
 /** Asks the pod for a permit: active, a member who may charge, a currency it keeps. */
 export const admit = async (saga: Saga, port: CallPort): Promise<Move> => {
-  const { charge, payer, amount, settled } = chargeInput(saga);
-  const op: PermitOp = { op: "admit", saga: saga.id, charge, payer, amount, settle_currency: settled.currency };
+  const input = chargeInput(saga);
+  const { charge, payer, amount } = input;
+  const op: PermitOp = { op: "admit", saga: saga.id, charge, payer, amount, settle_currency: settleCurrencyOf(input) };
   const answer = await callPod(saga, op, port);
   return answer.ok ? { outcome: "done", result: { member_since: answer.member_since } } : refusedBy(answer.rejection);
 };
@@ -42,13 +43,14 @@ const concludeOp = (saga: Saga, outcome: "succeeded" | "failed" | "cancelled", f
   op: "conclude",
   saga: saga.id,
   outcome,
-  settled: chargeInput(saga).settled,
+  settled: settledOf(saga),
   failure,
 });
 
 /** Tells the pod that a charge waits for a person, and waits. */
 export const announceReview = async (saga: Saga, port: CallPort): Promise<Move> => {
-  const { charge, payer, amount, settled } = chargeInput(saga);
+  const { charge, payer, amount } = chargeInput(saga);
+  const settled = settledOf(saga);
   const op: PermitOp = { op: "announce_review", saga: saga.id, charge, payer, amount, settled };
   const answer = await callPod(saga, op, port);
   return answer.ok ? { outcome: "pending", nextPhase: "wait" } : { outcome: "unknown", error: answer.rejection };

@@ -1,8 +1,14 @@
-import { chargeInput, riskOf } from "../../../schema/charges.ts";
+import { type chargeInput, riskOf } from "../../../schema/charges.ts";
 import { compensatable, define, pivot, retriable, type SagaDefinition } from "./definition.ts";
 
 const DAY_MS = 86_400_000;
 const notInReview = (saga: Parameters<typeof riskOf>[0]): boolean => riskOf(saga)?.outcome !== "review";
+
+const admission = [
+  compensatable("admit"),
+  compensatable("assess"),
+  compensatable("review", { undo: false, skip: notInReview }),
+];
 
 /**
  * A charge from an instrument: the provider's capture is the pivot. Until its intent everything can be given back; after it the
@@ -15,9 +21,7 @@ export const chargeByInstrument: SagaDefinition = define(
     door: "reserve",
     deadlineMs: 7 * DAY_MS,
     steps: [
-      compensatable("admit"),
-      compensatable("assess"),
-      compensatable("review", { undo: false, skip: notInReview }),
+      ...admission,
       compensatable("reserve"),
       pivot("capture", { unknown: "ask" }),
       retriable("post", { posts: true }),
@@ -34,11 +38,27 @@ export const chargeByWallet: SagaDefinition = define(
     version: 1,
     door: "debit",
     deadlineMs: 7 * DAY_MS,
+    steps: [...admission, pivot("debit", { posts: true }), retriable("post", { posts: true }), retriable("conclude")],
+  },
+  ["review"],
+);
+
+/**
+ * A charge that settles in another currency. The desk accepts a rate after the review, so that nobody's thinking time costs the
+ * house, and before the reserve, which is of what the rate makes. The commit that ends `convert` begins the hedge.
+ */
+export const convertedByInstrument: SagaDefinition = define(
+  {
+    kind: "charge",
+    version: 2,
+    door: "reserve",
+    deadlineMs: 7 * DAY_MS,
     steps: [
-      compensatable("admit"),
-      compensatable("assess"),
-      compensatable("review", { undo: false, skip: notInReview }),
-      pivot("debit", { posts: true }),
+      ...admission,
+      compensatable("accept"),
+      compensatable("reserve"),
+      pivot("capture", { unknown: "ask" }),
+      retriable("convert"),
       retriable("post", { posts: true }),
       retriable("conclude"),
     ],
@@ -46,5 +66,26 @@ export const chargeByWallet: SagaDefinition = define(
   ["review"],
 );
 
-export const chargeDefinition = (saga: Parameters<typeof chargeInput>[0]): SagaDefinition =>
-  chargeInput(saga).source.type === "wallet" ? chargeByWallet : chargeByInstrument;
+/** The same from the payer's wallet. */
+export const convertedByWallet: SagaDefinition = define(
+  {
+    kind: "charge",
+    version: 2,
+    door: "debit",
+    deadlineMs: 7 * DAY_MS,
+    steps: [
+      ...admission,
+      compensatable("accept"),
+      pivot("debit", { posts: true }),
+      retriable("convert"),
+      retriable("post", { posts: true }),
+      retriable("conclude"),
+    ],
+  },
+  ["review"],
+);
+
+export const chargeDefinition = (charge: Pick<ReturnType<typeof chargeInput>, "source" | "conversion">) => {
+  if (charge.conversion === undefined) return charge.source.type === "wallet" ? chargeByWallet : chargeByInstrument;
+  return charge.source.type === "wallet" ? convertedByWallet : convertedByInstrument;
+};

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { beginCharge, beginTransfer, legOf, legsWith } from "../testing/fixtures.ts";
-import { chargeByInstrument, chargeByWallet } from "./charge.ts";
+import { beginCharge, beginHedge, beginTransfer, legOf, legsWith } from "../testing/fixtures.ts";
+import { chargeByInstrument, chargeByWallet, convertedByInstrument, convertedByWallet } from "./charge.ts";
+import { hedge } from "./hedge.ts";
 import { definitionOf, stepDefinition } from "./index.ts";
 import { constrainedAccounts, isConstrained, ledgerTransfer } from "./ledger-transfer.ts";
 
@@ -43,15 +44,53 @@ describe("version 1", () => {
   });
 });
 
+describe("version 2", () => {
+  it("of a charge by instrument accepts a rate after the review and before the reserve", () => {
+    expect(shape(convertedByInstrument)).toEqual([
+      "admit: compensatable",
+      "assess: compensatable",
+      "review: compensatable",
+      "accept: compensatable",
+      "reserve: compensatable",
+      "capture: pivot",
+      "convert: retriable",
+      "post: retriable",
+      "conclude: retriable",
+    ]);
+  });
+
+  it("of a charge by wallet accepts a rate before the wallet's own post", () => {
+    expect(shape(convertedByWallet)).toEqual([
+      "admit: compensatable",
+      "assess: compensatable",
+      "review: compensatable",
+      "accept: compensatable",
+      "debit: pivot",
+      "convert: retriable",
+      "post: retriable",
+      "conclude: retriable",
+    ]);
+  });
+});
+
+it("version 1 of a hedge only goes forward", () => {
+  expect(shape(hedge)).toEqual(["execute: pivot", "post: retriable"]);
+  expect(hedge.steps.filter(({ posts }) => posts).map(({ name }) => name)).toEqual(["post"]);
+});
+
 describe("a saga's definition", () => {
   it("follows from what it is and what it is paid with", () => {
     expect(definitionOf(beginCharge("instrument"))).toBe(chargeByInstrument);
     expect(definitionOf(beginCharge("wallet"))).toBe(chargeByWallet);
+    expect(definitionOf(beginCharge("instrument", 1n, { to: "USD" }))).toBe(convertedByInstrument);
+    expect(definitionOf(beginCharge("wallet", 1n, { to: "USD" }))).toBe(convertedByWallet);
+    expect(definitionOf(beginHedge())).toBe(hedge);
     expect(definitionOf(beginTransfer(legsWith(2)))).toBe(ledgerTransfer);
   });
 
   it("of another version is not guessed", () => {
     expect(() => definitionOf({ ...beginCharge("wallet"), version: 2 })).toThrow("version 2 is not known");
+    expect(() => definitionOf({ ...beginCharge("wallet", 1n, { to: "USD" }), version: 1 })).toThrow("version 1");
     expect(() => stepDefinition(beginCharge("wallet"), 99)).toThrow("no step 99");
   });
 });

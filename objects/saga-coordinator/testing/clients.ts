@@ -1,4 +1,4 @@
-import { type Meta, SYSTEM } from "../../../schema/events.ts";
+import { canonicalJson, type Meta, SYSTEM } from "../../../schema/events.ts";
 import { NOT_KEPT } from "../../../schema/rejections.ts";
 import type { ChargeAnswer, CreateCharge, CreateTransfer, TransferAnswer } from "../../../schema/rpc/coordinator.ts";
 import type { Shard } from "./shard.ts";
@@ -23,6 +23,9 @@ const GIVE_UP_MS = 75_000;
 /** Answers that are not kept: the same command may be sent again under its key. */
 const notKept = (answer: Answer): boolean => answer.kind === "problem" && NOT_KEPT.has(answer.rejection.code);
 
+/** What is not there for this caller will not be there the next time: nobody asks again. */
+const isGone = (answer: Answer): boolean => answer.kind === "problem" && answer.rejection.code === "not_found";
+
 const startClient = (world: World, name: string, shard: Shard, send: Send): Client => {
   const client: Client = { name, shard, answers: [], done: false };
   const { sim, network } = world;
@@ -42,6 +45,11 @@ const startClient = (world: World, name: string, shard: Shard, send: Send): Clie
             network.delay(),
             () => {
               if (over) return;
+              if (isGone(answer)) {
+                client.done = true;
+                over = true;
+                return;
+              }
               if (notKept(answer)) return again(1_000);
               over = true;
               client.answers.push(structuredClone(answer));
@@ -65,7 +73,7 @@ const startClient = (world: World, name: string, shard: Shard, send: Send): Clie
 
 export const startCharge = (world: World, name: string, shard: Shard, command: CreateCharge, waitMs: number): Client =>
   startClient(world, name, shard, (at, meta) => {
-    const key = { subject: command.payer, command: "charge.create", key: name, request: JSON.stringify(command) };
+    const key = { subject: command.payer, command: "charge.create", key: name, request: canonicalJson(command) };
     return at.parts.intake.charge(command, key, waitMs, meta);
   });
 

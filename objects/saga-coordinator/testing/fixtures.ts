@@ -1,11 +1,14 @@
-import type { TransferLeg } from "../../../schema/charges.ts";
-import { SYSTEM } from "../../../schema/events.ts";
+import { chargeInput, type TransferLeg } from "../../../schema/charges.ts";
+import { type JsonObject, SYSTEM } from "../../../schema/events.ts";
 import { feeRates } from "../../../schema/fees.ts";
 import { fromMinor } from "../../../schema/money.ts";
+import type { AcceptedTerms } from "../../../schema/rpc/desk.ts";
 import type { Saga } from "../../../schema/sagas.ts";
-import { chargeInputOf } from "../begin-charge.ts";
+import { chargeInputOf, convertedLegs } from "../begin-charge.ts";
+import { hedgeBegunBy } from "../begin-hedge.ts";
 import { advance, begin, type StepReport } from "../decide.ts";
-import { chargeByInstrument, chargeByWallet } from "../definitions/charge.ts";
+import { chargeDefinition } from "../definitions/charge.ts";
+import { hedge } from "../definitions/hedge.ts";
 import { ledgerTransfer, type TransferInput } from "../definitions/ledger-transfer.ts";
 import { POD } from "./stories.ts";
 
@@ -14,28 +17,43 @@ export const T0 = Date.UTC(2026, 0, 1);
 const ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 export const CHARGE = `chg_${ULID}03`;
 export const SAGA = `sag_${ULID}03`;
+const HEDGE_ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAW";
+export const HEDGE = `sag_${HEDGE_ULID}03`;
 const SHARD = 3;
+
+const IDS = {
+  charge: CHARGE,
+  transfer: `trf_${ULID}03`,
+  hedge: HEDGE,
+  hedge_transfer: `trf_${HEDGE_ULID}03`,
+  shard: SHARD,
+};
 
 const sealed = { sealed: "x", key: "k" };
 
-export const beginCharge = (source: "instrument" | "wallet", minor = 10_000n): Saga => {
+/** A charge in EUR; `conversion`: that settles in another currency, at the payer's quote or one that the desk finds. */
+export const beginCharge = (
+  source: "instrument" | "wallet",
+  minor = 10_000n,
+  conversion?: { to: string; quote?: string },
+): Saga => {
   const input = chargeInputOf(
     {
       pod: POD,
       payer: "alice",
       amount: fromMinor(minor, "EUR"),
       source: source === "wallet" ? { type: "wallet" } : { type: "instrument", token: "tok_ok" },
-      settle_currency: "EUR",
+      settle_currency: conversion?.to ?? "EUR",
+      ...(conversion?.quote === undefined ? {} : { quote: conversion.quote }),
       description: null,
     },
-    { charge: CHARGE, transfer: `trf_${ULID}03`, shard: SHARD },
+    IDS,
     source === "wallet" ? null : { token: sealed, fingerprint: "fp" },
     null,
     feeRates(undefined),
   );
   const command = { id: SAGA, kind: "charge", subject: "alice", principal: SYSTEM, correlation: "r" } as const;
-  const definition = source === "wallet" ? chargeByWallet : chargeByInstrument;
-  return begin(definition, { ...command, input: input as unknown as Saga["input"] }, T0, 1);
+  return begin(chargeDefinition(input), { ...command, input: input as unknown as Saga["input"] }, T0, 1);
 };
 
 export const legOf = (account: string, direction: "debit" | "credit", minor = 100n, index = "0"): TransferLeg => ({
@@ -76,18 +94,72 @@ export const ASSESSED = (outcome: "approve" | "review"): Move => ({
   result: { outcome, score: "0", reasons: [] },
 });
 
+/** What the desk accepts 100.00 EUR at: 1.08712 USD for one, fees of 1.5 % and 0.5 %. */
+export const TERMS: AcceptedTerms = {
+  sell: fromMinor(10_000n, "EUR"),
+  buy: fromMinor(10_871n, "USD"),
+  debit: fromMinor(10_872n, "USD"),
+  rounding: fromMinor(1n, "USD"),
+  rate: "1.08712",
+  quote: "fxq_1",
+  provider: "lp-a",
+  fees: [
+    { name: "psp", amount: fromMinor(163n, "USD") },
+    { name: "fx", amount: fromMinor(54n, "USD") },
+  ],
+  settled: fromMinor(10_654n, "USD"),
+};
+
+/** The answer that the step at hand goes on from. */
+export const answerTo = (saga: Saga): Move => {
+  const name = saga.steps[saga.cursor]?.name;
+  if (name === "assess") return ASSESSED("approve");
+  if (name === "execute") {
+    const legs = [
+      legOf("fx:EUR#3", "debit", 10_000n, "0"),
+      legOf(`lp:${FILL.provider}:EUR#3`, "credit", 10_000n, "1"),
+      legOf(`lp:${FILL.provider}:USD#3`, "debit", 10_869n, "2"),
+      legOf("fx:USD#3", "credit", 10_869n, "3"),
+    ];
+    return { outcome: "done", result: { ...FILL, legs } };
+  }
+  if (name !== "accept") return DONE;
+  const legs = convertedLegs(chargeInput(saga), TERMS, SHARD);
+  return { outcome: "done", result: { terms: TERMS, legs } as unknown as JsonObject };
+};
+
 /** A saga driven to the intent of a step, everything before it done. */
 export const upTo = (saga: Saga, step: string, now = T0): Saga => {
   let at = saga;
   while (at.steps[at.cursor]?.name !== step) {
     if (at.cursor >= at.steps.length) throw new Error(`no step ${step}`);
-    at = told(at, at.steps[at.cursor]?.name === "assess" ? ASSESSED("approve") : DONE, now);
+    at = told(at, answerTo(at), now);
   }
   return at;
 };
 
+/** What a provider made of a hedge of {@link TERMS}. */
+export const FILL = {
+  provider: "lp-b",
+  provider_ref: "ref-1",
+  sell: fromMinor(10_000n, "EUR"),
+  buy: fromMinor(10_869n, "USD"),
+  rate: "1.0869",
+};
+
+/** The hedge that a converted charge begins, in the state it is begun in. */
+export const beginHedge = (source: "instrument" | "wallet" = "instrument"): Saga => {
+  const converting = upTo(beginCharge(source, 10_000n, { to: "USD" }), "convert");
+  const first = hedgeBegunBy(converting, told(converting, DONE));
+  if (first === null) throw new Error("a conversion without a hedge");
+  return begin(hedge, first, T0, 1);
+};
+
 /** A charge that waits for a review. */
-export const inReview = (source: "instrument" | "wallet" = "instrument"): Saga => {
-  const reviewed = told(upTo(beginCharge(source), "assess"), ASSESSED("review"));
+export const inReview = (
+  source: "instrument" | "wallet" = "instrument",
+  conversion?: { to: string; quote?: string },
+): Saga => {
+  const reviewed = told(upTo(beginCharge(source, 10_000n, conversion), "assess"), ASSESSED("review"));
   return told(reviewed, { outcome: "pending", nextPhase: "wait" });
 };

@@ -1,7 +1,12 @@
-import { chargeInput } from "../../../schema/charges.ts";
+import { chargeInput, termsOf } from "../../../schema/charges.ts";
+import { canonicalJson } from "../../../schema/events.ts";
+import { shardOf } from "../../../schema/ids.ts";
 import { formatMinor, toMinor } from "../../../schema/money.ts";
+import type { AcceptedTerms } from "../../../schema/rpc/desk.ts";
 import { evolveSaga, isLive, type Saga } from "../../../schema/sagas.ts";
+import { convertedLegs } from "../begin-charge.ts";
 import { transferOf } from "../calls/accounts.ts";
+import { hedgeInput } from "../definitions/hedge.ts";
 import { type Client, sameness } from "./clients.ts";
 import type { Shard } from "./shard.ts";
 import type { World } from "./world.ts";
@@ -30,6 +35,7 @@ export const checkEnd = (world: World, clients: readonly Client[]): void => {
     if (saga.kind === "charge") checkCharge(world, saga);
   }
   checkProvider(world, sagas);
+  checkDesk(world, sagas);
   for (const client of clients) checkClient(world, client);
 };
 
@@ -123,6 +129,61 @@ const checkProvider = (world: World, sagas: readonly Saga[]): void => {
     if (posted !== sum)
       world.violated(`captured ${formatMinor(sum, currency)}, posted ${formatMinor(posted, currency)}`);
   }
+};
+
+/**
+ * The desk and the journals: a rate that was accepted is used once or given back once, every charge paid at the one it was accepted
+ * at, each conversion has its one hedge, and the position is the ledger's, unit by unit.
+ */
+const checkDesk = (world: World, sagas: readonly Saga[]): void => {
+  const { desk } = world;
+  const hedges = Map.groupBy(
+    sagas.filter(({ kind }) => kind === "hedge"),
+    (saga) => hedgeInput(saga).saga,
+  );
+  for (const saga of sagas) {
+    if (saga.kind === "hedge" && saga.status !== "completed") world.violated(`${saga.id} is ${saga.status}`);
+    if (saga.kind !== "charge" || chargeInput(saga).conversion === undefined) continue;
+    const deal = desk.deals.get(saga.id);
+    const covered = hedges.get(saga.id)?.length ?? 0;
+    const ended = saga.status === "completed" ? "converted" : "released";
+    if (saga.status === "completed" && deal === undefined) world.violated(`${saga.id} paid at no accepted rate`);
+    if (deal === undefined) continue;
+    if (saga.status !== "parked" && deal.state !== ended) world.violated(`${saga.id} is ${saga.status}: ${deal.state}`);
+    if (covered !== (deal.state === "converted" ? 1 : 0)) world.violated(`${saga.id} has ${covered} hedges`);
+    checkRate(world, saga, deal.terms);
+  }
+  for (const currency of new Set([...desk.position.keys(), ...desk.owed.keys()])) {
+    const books = { fx: desk.position.get(currency) ?? 0n, lp: desk.owed.get(currency) ?? 0n };
+    for (const kind of ["fx", "lp"] as const) {
+      const ledger = balanceOf(world, kind, currency);
+      if (ledger !== books[kind]) world.violated(`${kind} of ${currency}: ledger ${ledger}, desk ${books[kind]}`);
+    }
+  }
+};
+
+const checkRate = (world: World, saga: Saga, accepted: AcceptedTerms): void => {
+  const terms = termsOf(saga);
+  if (terms === null) {
+    if (saga.status === "completed") world.violated(`${saga.id} forgot its rate`);
+    return;
+  }
+  const shard = shardOf("sag", saga.id) ?? -1;
+  const legs = convertedLegs(chargeInput(saga), accepted, shard);
+  if (
+    canonicalJson(terms) !== canonicalJson(accepted) ||
+    canonicalJson(legs) !== canonicalJson(transferOf(saga).legs)
+  ) {
+    world.violated(`${saga.id} was accepted at ${accepted.rate} and goes by ${terms.rate}`);
+  }
+};
+
+const balanceOf = (world: World, kind: string, currency: string): bigint => {
+  let sum = 0n;
+  for (const account of world.accounts.all.values()) {
+    if (account.name.startsWith(`${kind}:`) && account.currency === currency) sum += account.balance;
+  }
+  return sum;
 };
 
 const checkClient = (world: World, client: Client): void => {

@@ -1,4 +1,5 @@
 import type { AccountAnswer, AccountOp } from "../../../schema/rpc/account.ts";
+import type { DeskAnswer, DeskOp, HedgeAnswer, HedgeCall } from "../../../schema/rpc/desk.ts";
 import type { GatewayAnswer, GatewayCall } from "../../../schema/rpc/gateway.ts";
 import type { PermitAnswer, PermitCall } from "../../../schema/rpc/pod.ts";
 import type { RiskAnswer, RiskOp } from "../../../schema/rpc/risk.ts";
@@ -10,6 +11,8 @@ export type Scripted = {
   pod?: (call: PermitCall) => PermitAnswer | Error;
   risk?: (op: RiskOp) => RiskAnswer | Error;
   account?: (account: string, op: AccountOp) => AccountAnswer | Error;
+  desk?: (op: DeskOp) => DeskAnswer | Error;
+  hedge?: (call: HedgeCall) => HedgeAnswer | Error;
   provider?: (call: GatewayCall) => GatewayAnswer | Error;
   instrument?: () => string | null;
 };
@@ -27,6 +30,8 @@ export const scripted = (script: Scripted, now = T0) => {
     provider: [] as GatewayCall[],
     pod: [] as PermitCall[],
     risk: [] as RiskOp[],
+    desk: [] as DeskOp[],
+    hedge: [] as HedgeCall[],
   };
   const port: CallPort = {
     async pod(_pod, call) {
@@ -40,6 +45,14 @@ export const scripted = (script: Scripted, now = T0) => {
     async account(account, op) {
       calls.account.push(op);
       return orThrow(script.account?.(account, op));
+    },
+    async desk(op) {
+      calls.desk.push(op);
+      return orThrow(script.desk?.(op));
+    },
+    async hedge(call) {
+      calls.hedge.push(call);
+      return orThrow(script.hedge?.(call));
     },
     async provider(_connector, call) {
       calls.provider.push(call);

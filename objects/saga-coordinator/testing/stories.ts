@@ -1,13 +1,15 @@
 import { chargeInput } from "../../../schema/charges.ts";
 import type { EventBody } from "../../../schema/events.ts";
-import { fromMinor, toMinor } from "../../../schema/money.ts";
-import type { CreateTransfer } from "../../../schema/rpc/coordinator.ts";
+import { fromMinor, type MoneyJson, toMinor } from "../../../schema/money.ts";
+import type { CreateCharge, CreateTransfer } from "../../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../../schema/sagas.ts";
 import { cancel, resolveWait } from "../decide.ts";
 import { type Client, startCharge, startTransfer } from "./clients.ts";
+import { BOUGHT, type Mood } from "./desk.ts";
 import { checkEnd } from "./invariants.ts";
 import type { Faults, InFlight } from "./network.ts";
 import { TOKENS, type Token } from "./provider.ts";
+import type { Random } from "./random.ts";
 import type { Shard } from "./shard.ts";
 import { World } from "./world.ts";
 
@@ -32,11 +34,41 @@ export const closePod = (world: World): void => {
   world.accounts.get(`pod:${CLOSED_POD}:EUR`).closed = true;
 };
 
-export const charge = (world: World, shard: Shard, token: Token | "wallet", minor: bigint, waitMs: number): Client => {
+/**
+ * How a charge settles in another currency: at a rate the desk finds, or at a quote: `fresh`, `brief` (it is over after half a
+ * second), somebody else's, for `another` amount, or whichever has this id.
+ */
+export type Settles = { to: string; quote?: "fresh" | "brief" | "foreign" | "another" | { id: string } };
+
+const quoteFor = (world: World, amount: MoneyJson, { to, quote }: Settles): string | undefined => {
+  if (quote === undefined || typeof quote === "object") return quote?.id;
+  const sell = quote === "another" ? fromMinor(toMinor(amount) + 1n, amount.currency) : amount;
+  return world.desk.quote(quote === "foreign" ? "bob" : PAYER, POD, sell, to, quote === "brief" ? 500 : 3_600_000);
+};
+
+export const charge = (
+  world: World,
+  shard: Shard,
+  token: Token | "wallet",
+  minor: bigint,
+  waitMs: number,
+  settles?: Settles,
+): Client => {
   const name = `charge-${world.random.int(2 ** 30)}`;
   const source = token === "wallet" ? ({ type: "wallet" } as const) : ({ type: "instrument", token } as const);
   const amount = fromMinor(minor, "EUR");
-  const command = { pod: POD, payer: PAYER, amount, source, settle_currency: "EUR", description: null };
+  const quote = settles === undefined ? undefined : quoteFor(world, amount, settles);
+  // Whoever has a quote may leave the currency to it.
+  const settle_currency = settles?.quote === "fresh" ? null : (settles?.to ?? "EUR");
+  const command: CreateCharge = {
+    pod: POD,
+    payer: PAYER,
+    amount,
+    source,
+    settle_currency,
+    ...(quote === undefined ? {} : { quote }),
+    description: null,
+  };
   return startCharge(world, name, shard, command, waitMs);
 };
 
@@ -169,12 +201,29 @@ export const crashStory = async (
 
 const FAULTS: Faults = { lost: 0.06, lostReply: 0.06, twice: 0.1, slow: 0.05, notSent: 0.05, webhookLost: 0.3 };
 
+/** Two charges may well meet at one quote: it is named before anybody asked for it. */
+const anySettling = (random: Random): Settles => {
+  const quote = random.pick(["none", "none", "fresh", "brief", "foreign", "another", { id: "fxq_1" }] as const);
+  return { to: random.pick(BOUGHT), ...(quote === "none" ? {} : { quote }) };
+};
+
+/** What liquidity providers make of a hedge before one fills it. */
+const MOODS: readonly Mood[] = [
+  ["filled"],
+  ["unknown", "filled"],
+  ["unknown", "refused", "filled"],
+  ["refused", "not_sent", "refused", "filled"],
+  ["not_sent", "unknown", "unknown", "filled"],
+];
+
 /** A random history: commands of every kind, everything going wrong, shards dying, then a world that has healed. */
 export const storm = async (seed: number): Promise<Verdict> => {
   const world = new World({ seed, shards: 2, faults: FAULTS, shuffled: true });
   const { random, sim, network } = world;
   fund(world);
   if (random.chance(0.1)) world.pods.get(POD).frozen = true;
+  world.desk.mood = () => random.pick(MOODS);
+  world.desk.isDry = random.chance(0.1);
   reviewAll(world, () => random.chance(0.7));
   const clients: Client[] = [];
   const soon = (withinMs: number, run: () => void): void => void sim.after(random.int(withinMs), run, null);
@@ -183,8 +232,9 @@ export const storm = async (seed: number): Promise<Verdict> => {
     soon(8_000, () => {
       const shard = random.pick(world.shards);
       const minor = BigInt(random.pick([1, 20_00, 333_33, 700_000, 6_000_000]));
-      if (random.chance(0.6)) clients.push(charge(world, shard, random.pick(TOKENS), minor, wait()));
-      else if (random.chance(0.4)) clients.push(charge(world, shard, "wallet", minor, wait()));
+      const settles = random.chance(0.5) ? anySettling(random) : undefined;
+      if (random.chance(0.6)) clients.push(charge(world, shard, random.pick(TOKENS), minor, wait(), settles));
+      else if (random.chance(0.4)) clients.push(charge(world, shard, "wallet", minor, wait(), settles));
       else {
         const story = random.pick(Object.keys(TRANSFERS) as TransferStory[]);
         clients.push(transfer(world, shard, story, minor, wait()));

@@ -1,12 +1,14 @@
 import { createIdSource, type IdSource, SHARDS } from "../../../schema/ids.ts";
 import type { AccountOp } from "../../../schema/rpc/account.ts";
 import type { InboxItem } from "../../../schema/rpc/coordinator.ts";
+import type { DeskOp, HedgeCall } from "../../../schema/rpc/desk.ts";
 import type { GatewayCall } from "../../../schema/rpc/gateway.ts";
 import type { PermitCall } from "../../../schema/rpc/pod.ts";
 import type { RiskOp } from "../../../schema/rpc/risk.ts";
 import type { ObjectEnv } from "../../kit/env.ts";
 import { takeWebhook } from "../webhooks.ts";
 import { AccountModel } from "./accounts.ts";
+import { DeskModel } from "./desk.ts";
 import { checkStep } from "./invariants.ts";
 import { type Faults, type InFlight, Network, NO_FAULTS } from "./network.ts";
 import { PodModel, RiskModel } from "./people.ts";
@@ -46,6 +48,7 @@ export class World {
   readonly sim: Simulator;
   readonly network: Network;
   readonly provider: ProviderModel;
+  readonly desk: DeskModel;
   readonly ids: IdSource;
   readonly accounts: { all: Map<string, AccountModel>; get: (name: string) => AccountModel };
   readonly pods = oneByKey(() => new PodModel());
@@ -64,6 +67,7 @@ export class World {
     this.network = new Network(this.sim, this.random, options.faults ?? NO_FAULTS);
     this.provider = new ProviderModel((delayMs, run) => void this.sim.after(delayMs, run, null));
     this.provider.announce = (payment) => this.#tell(payment);
+    this.desk = new DeskModel(() => this.sim.now);
     this.ids = createIdSource((bytes) => {
       for (let at = 0; at < bytes.length; at++) bytes[at] = this.random.int(256);
     });
@@ -153,6 +157,11 @@ export class World {
       GATEWAYS: byName(() => ({
         execute: (call: GatewayCall) => this.network.execute(this.provider, call),
         lookupInstrument: () => this.network.call(() => ({ known: true, fingerprint: "fp" })),
+      })),
+      FX_DESKS: byName(() => ({
+        applyOps: (ops: DeskOp[]) => guarded(() => ops.map((op) => this.desk.apply(op))),
+        hedge: (call: HedgeCall) => guarded(() => this.desk.hedge(call)),
+        readQuote: (id: string, subject: string) => guarded(() => this.desk.readQuote(id, subject)),
       })),
       COORDINATORS: byName((name) => ({
         cutShard: (epoch: number, after: string | null) => this.#cutShard(name, epoch, after),

@@ -60,10 +60,10 @@ describe("the fold of a shard's journal", () => {
     expect(foldSagas(NONE, rows).sagas).toHaveLength(1);
   });
 
-  it("makes no charge of a ledger transfer", () => {
+  it.each(["ledger_transfer", "hedge"])("makes no charge of a %s", (kind) => {
     const began = chargeBegan("sag_1", "chg_1", "pod_1");
-    const transfer = { ...began, data: { ...began.data, kind: "ledger_transfer" } };
-    expect(foldSagas(NONE, log(transfer))).toMatchObject({ sagas: [{ kind: "ledger_transfer" }], charges: [] });
+    const other = { ...began, data: { ...began.data, kind } };
+    expect(foldSagas(NONE, log(other))).toMatchObject({ sagas: [{ kind }], charges: [] });
   });
 
   it("refuses a journal that goes on before it began", () => {

@@ -4,6 +4,7 @@ import { createChargeBody, emptyBody, reviewBody } from "../../../schema/command
 import { canonicalJson } from "../../../schema/events.ts";
 import { routeCommand, shardOf } from "../../../schema/ids.ts";
 import { inRange, toMinor } from "../../../schema/money.ts";
+import type { PodRecord } from "../../../schema/pods.ts";
 import { accept, type Refused, type Result, reject } from "../../../schema/rejections.ts";
 import { chargeResource as chargeSchema, pageOf } from "../../../schema/resources.ts";
 import type { ChargeAnswer, CreateCharge } from "../../../schema/rpc/coordinator.ts";
@@ -25,27 +26,28 @@ const at = (pointer: string, detail: string): Refused =>
   reject("invalid_request", "the request is not well-formed", { errors: [{ pointer, detail }] });
 
 /** The command a body stands for, defaults filled in: what is compared under the key. */
-const chargeCommand = (pod: string, payer: string, body: ChargeBody, operator: boolean): Result<CreateCharge> => {
-  const settleCurrency = body.settle_currency ?? body.amount.currency;
+const chargeCommand = (pod: PodRecord, payer: string, body: ChargeBody, operator: boolean): Result<CreateCharge> => {
+  const { amount, quote } = body;
+  // A quote without a settle currency settles in its own, which the desk knows.
+  const settle_currency = body.settle_currency ?? (quote === undefined ? amount.currency : null);
   if (!inRange(toMinor(body.amount))) {
     return reject("amount_out_of_range", "an amount must be from one minor unit to 9223372036854775807", {
       errors: [{ pointer: "/amount/amount", detail: "is out of range" }],
     });
   }
   if (operator && body.source.type === "wallet") return at("/source/type", "the operator never pays from a wallet");
-  // Quotes belong to a desk that this deployment does not have: any id is unknown.
-  if (body.quote !== undefined) return reject("not_found", "no such quote");
-  if (settleCurrency !== body.amount.currency) {
-    return reject("currency_mismatch", "a charge settles in the currency it is made in", {
-      errors: [{ pointer: "/settle_currency", detail: "must be the amount's currency" }],
+  if (body.settle_currency !== undefined && !pod.currencies.includes(body.settle_currency)) {
+    return reject("currency_mismatch", `the pod does not keep ${body.settle_currency}`, {
+      errors: [{ pointer: "/settle_currency", detail: "must be one of the pod's currencies" }],
     });
   }
   return accept({
-    pod,
+    pod: pod.id,
     payer,
-    amount: body.amount,
+    amount,
     source: body.source,
-    settle_currency: settleCurrency,
+    settle_currency,
+    ...(quote === undefined ? {} : { quote }),
     description: body.description ?? null,
   });
 };
@@ -110,7 +112,7 @@ export const chargeRoutes = [
     },
     handler: async (call) => {
       const { caller, body, seen, request, actors } = call;
-      const command = chargeCommand(seen.pod.id, body.payer ?? caller.user, body, caller.operator);
+      const command = chargeCommand(seen.pod, body.payer ?? caller.user, body, caller.operator);
       if (!command.ok) return command;
       // The route insists on a key, so there is one.
       const key = call.key ?? "";
