@@ -1,6 +1,7 @@
 import type { Fee } from "../charges.ts";
 import type { Meta, Principal } from "../events.ts";
 import type { Conversion } from "../fx.ts";
+import type { CompetingStatus } from "../liquidity-providers.ts";
 import type { MoneyJson } from "../money.ts";
 import type { Rejection, Result } from "../rejections.ts";
 import type { ActorRpc, Answered, CommandKey } from "./actor.ts";
@@ -16,17 +17,8 @@ export type QuoteRequest = {
   buy: { currency: string; amount: string | null };
 };
 
-/** What became of a provider that was asked: its firm rate won, lost, came late, lay outside the reference band, or there was none. */
-export const COMPETING_STATUSES = [
-  "best",
-  "beaten",
-  "late",
-  "off_market",
-  "refused",
-  "unreachable",
-  "not_asked",
-] as const;
-export type CompetingQuote = { provider: string; status: (typeof COMPETING_STATUSES)[number]; rate?: string };
+/** One of the providers, and what became of asking it. */
+export type CompetingQuote = { provider: string; status: CompetingStatus; rate?: string };
 
 export type QuoteStatus = "open" | "accepted" | "converted" | "released" | "expired";
 
