@@ -60,10 +60,11 @@ export type DeskOp = { saga: string; principal: Principal; correlation: string }
 );
 
 /**
- * Refusals of `accept`: `not_found` (unknown, or somebody else's quote), `quote_used` (also of a saga that was released),
- * `quote_expired`, `currency_mismatch` (a quote for other currencies or another pod), `amount_out_of_range` (a quote for another
- * amount, or nothing would come out), `no_firm_liquidity` (no provider, or the position's limit). A `convert` of what was released
- * and a `release` of what was converted are bugs of the caller's: `conflict`. Others (`overloaded`, `upstream_unavailable`, `internal`) say nothing of the quote: ask again.
+ * Refusals of `accept`, in this order: `not_found` (unknown, or somebody else's quote), `quote_used` (also of a saga that was
+ * released), `quote_expired`, `invalid_request` and `currency_mismatch` (not for this charge), `amount_out_of_range` (nothing would
+ * come out), `no_firm_liquidity` (no provider, or the position's limit). A `convert` of what was released and a `release` of what was
+ * converted are bugs of the caller's: `conflict`. Others (`overloaded`, `upstream_unavailable`, `internal`) say nothing of the
+ * quote: ask again.
  */
 export type DeskAnswer =
   | { ok: true; op: "accept"; terms: AcceptedTerms }
