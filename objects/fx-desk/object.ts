@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { type Meta, SYSTEM } from "../../schema/events.ts";
 import { type FeeRates, feeRates } from "../../schema/fees.ts";
-import { type Result, reject } from "../../schema/rejections.ts";
+import { type Refused, type Result, reject } from "../../schema/rejections.ts";
 import type { Answered, CommandKey } from "../../schema/rpc/actor.ts";
 import type {
   DeskAnswer,
@@ -21,7 +21,16 @@ import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
 import { faultPoint } from "../kit/faults.ts";
 import { findAnswer, keepAnswer, nextKeyEnd, pruneAnswers } from "./answers.ts";
 import { Asking } from "./asking.ts";
-import { decideAccept, decideConvert, decideRelease, type Outcome, pastLimit, statusOf } from "./decide.ts";
+import {
+  type Deal,
+  decideAccept,
+  decideConvert,
+  decideRelease,
+  type Outcome,
+  pastLimit,
+  type Quote,
+  statusOf,
+} from "./decide.ts";
 import { Hedging } from "./hedging.ts";
 import { migrations } from "./migrations.ts";
 import type { Offer } from "./pricing.ts";
@@ -188,7 +197,7 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
   }
 
   /** What the providers offer for an accept without a quote, unless its saga has been decided already. */
-  async #orderFor(op: DeskOp): Promise<Order | Result<never> | null> {
+  async #orderFor(op: DeskOp): Promise<Order | Refused | null> {
     if (op.op !== "accept" || op.quote !== null || this.#rows.deal(op.saga) !== null) return null;
     const buy = { currency: op.buy_currency, amount: null };
     const request: QuoteRequest = { subject: op.payer, pod: op.pod, sell: op.sell, buy };
@@ -200,7 +209,7 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
     return { request, offers, askedAt, meta: metaOf(op) };
   }
 
-  async #apply(op: DeskOp, order: Order | Result<never> | null): Promise<DeskAnswer> {
+  async #apply(op: DeskOp, order: Order | Refused | null): Promise<DeskAnswer> {
     return this.#submit((turn): DeskAnswer => {
       const known = this.#rows.deal(op.saga);
       const deal = known?.deal ?? null;
@@ -213,18 +222,13 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
     });
   }
 
-  #accept(
-    turn: DeskTurn,
-    op: Accept,
-    deal: Parameters<typeof decideAccept>[1],
-    order: Order | Result<never> | null,
-  ): DeskAnswer {
+  #accept(turn: DeskTurn, op: Accept, deal: Deal | null, order: Order | Refused | null): DeskAnswer {
     const { settings, fees } = this.#open();
-    const decide = (quote: Parameters<typeof decideAccept>[2]) =>
+    const decide = (quote: Quote | null) =>
       this.#keep(turn, op, decideAccept(turn.state, deal, quote, op, settings.limitMinor, turn.now));
     if (deal !== null || op.quote !== null) return decide(op.quote === null ? null : this.#rows.quote(op.quote));
     if (order === null) throw new Error("an accept without a quote, and nobody was asked");
-    if ("ok" in order) return order.ok ? decide(null) : order;
+    if ("rejection" in order) return order;
     // Before a quote is given: one that could not be accepted is nobody's.
     const full = pastLimit(turn.state, op.sell, settings.limitMinor);
     if (full !== null) return full;
@@ -242,7 +246,7 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
   }
 
   /** A command in the next commit. What it throws is a bug: its writes are undone, and its caller is told no more. */
-  async #submit<T>(command: (turn: DeskTurn) => T): Promise<T | ReturnType<typeof reject>> {
+  async #submit<T>(command: (turn: DeskTurn) => T): Promise<T | Refused> {
     try {
       return await this.#actor.submit(command);
     } catch (error) {
