@@ -121,7 +121,7 @@ export class Relay {
     }
   }
 
-  /** The relay's timer: quiet when the consumers have reached the head, else a beacon and a later look. */
+  /** The relay's timer: quiet when the consumers have reached the head, else what is unsent, a beacon and a later look. */
   async check(): Promise<void> {
     const now = this.#clock.now();
     const head = this.#log.head();
@@ -132,7 +132,8 @@ export class Relay {
       this.#timers.clear(RELAY_TIMER, "");
       return;
     }
+    // An actor that slept has forgotten what it sent and sends it again. That may be lost too, so the beacon goes out all the same.
     if (this.#sentUpto < head.seq) await this.drain();
-    else await this.#port.send([{ stream: this.#log.stream, from: head.seq + 1, head: head.seq, events: [] }]);
+    await this.#port.send([{ stream: this.#log.stream, from: head.seq + 1, head: head.seq, events: [] }]);
   }
 }
