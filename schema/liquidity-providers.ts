@@ -5,15 +5,3 @@ export type LiquidityProviderName = (typeof LIQUIDITY_PROVIDERS)[number];
 
 export const isLiquidityProvider = (name: string): name is LiquidityProviderName =>
   (LIQUIDITY_PROVIDERS as readonly string[]).includes(name);
-
-/** What became of a provider that was asked: its firm rate won, lost, came late, lay outside the reference band, or there was none. */
-export const COMPETING_STATUSES = [
-  "best",
-  "beaten",
-  "late",
-  "off_market",
-  "refused",
-  "unreachable",
-  "not_asked",
-] as const;
-export type CompetingStatus = (typeof COMPETING_STATUSES)[number];

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { CHARGE_STATUSES, FAILURE_CODES } from "./charges.ts";
 import { isCurrency } from "./currency.ts";
-import { COMPETING_STATUSES } from "./liquidity-providers.ts";
 import { ROLES } from "./permissions.ts";
 import { POD_STATUSES, POD_TYPES } from "./pods.ts";
 import { REJECTION_CODES } from "./rejections.ts";
+import { COMPETING_STATUSES } from "./rpc/desk.ts";
 import { SAGA_KINDS, SAGA_STATUSES, STEP_STATUSES } from "./sagas.ts";
 
 /** Answers as HTTP clients read them: the source of the response schemas in the OpenAPI document. */

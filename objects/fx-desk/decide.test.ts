@@ -38,8 +38,8 @@ describe("accepting a quote", () => {
     ["somebody else's quote", { payer: "bob" }, "not_found"],
     ["a quote for another sold currency", { sell: { amount: "100.00", currency: "GBP" } }, "currency_mismatch"],
     ["a quote for another bought currency", { buy_currency: "JPY" }, "currency_mismatch"],
-    ["a quote for another amount", { sell: { amount: "100.01", currency: "EUR" } }, "invalid_request"],
-    ["a quote for another pod", { pod: "pod_2" }, "invalid_request"],
+    ["a quote for another amount", { sell: { amount: "100.01", currency: "EUR" } }, "amount_out_of_range"],
+    ["a quote for another pod", { pod: "pod_2" }, "currency_mismatch"],
   ])("refuses %s and writes nothing", (_, change, code) => {
     const desk = deskWith({ pod: "pod_1" });
     expect(codeOf(desk.apply(acceptOp(change)))).toBe(code);

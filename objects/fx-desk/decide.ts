@@ -60,10 +60,10 @@ const mismatch = (quote: QuoteTerms, op: Accept): Refused | null => {
     return reject("currency_mismatch", "this quote is for other currencies", at("must be for these currencies"));
   }
   if (quote.pod !== null && quote.pod !== op.pod) {
-    return reject("invalid_request", "this quote is for another pod", at("must be for this pod"));
+    return reject("currency_mismatch", "this quote is for another pod", at("must be for this pod"));
   }
   if (!same(quote.sell, op.sell)) {
-    return reject("invalid_request", "this quote is for another amount", at("must be for this amount"));
+    return reject("amount_out_of_range", "this quote is for another amount", at("must be for this amount"));
   }
   return null;
 };
@@ -74,7 +74,7 @@ const mismatch = (quote: QuoteTerms, op: Accept): Refused | null => {
  * 2. no such quote, or another person's: `not_found`.
  * 3. accepted by another saga, whatever became of that: `quote_used`.
  * 4. past its time by the desk's clock: `quote_expired`.
- * 5. for other currencies: `currency_mismatch`; for another pod or amount: `invalid_request`.
+ * 5. for other currencies or another pod: `currency_mismatch`; for another amount: `amount_out_of_range`.
  * 6. the position would pass its limit: `no_firm_liquidity`.
  * From here it must succeed, and the rate is fixed.
  */

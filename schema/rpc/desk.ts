@@ -1,7 +1,6 @@
 import type { Fee } from "../charges.ts";
 import type { Meta, Principal } from "../events.ts";
 import type { Conversion } from "../fx.ts";
-import type { CompetingStatus } from "../liquidity-providers.ts";
 import type { MoneyJson } from "../money.ts";
 import type { Rejection, Result } from "../rejections.ts";
 import type { ActorRpc, Answered, CommandKey } from "./actor.ts";
@@ -17,8 +16,17 @@ export type QuoteRequest = {
   buy: { currency: string; amount: string | null };
 };
 
-/** One of the providers, and what became of asking it. */
-export type CompetingQuote = { provider: string; status: CompetingStatus; rate?: string };
+/** What became of a provider that was asked: its firm rate won, lost, came late, lay outside the reference band, or there was none. */
+export const COMPETING_STATUSES = [
+  "best",
+  "beaten",
+  "late",
+  "off_market",
+  "refused",
+  "unreachable",
+  "not_asked",
+] as const;
+export type CompetingQuote = { provider: string; status: (typeof COMPETING_STATUSES)[number]; rate?: string };
 
 export type QuoteStatus = "open" | "accepted" | "converted" | "released" | "expired";
 
@@ -60,11 +68,10 @@ export type DeskOp = { saga: string; principal: Principal; correlation: string }
 );
 
 /**
- * Refusals of `accept`, in this order: `not_found` (unknown, or somebody else's quote), `quote_used` (also of a saga that was
- * released), `quote_expired`, `invalid_request` and `currency_mismatch` (not for this charge), `amount_out_of_range` (nothing would
- * come out), `no_firm_liquidity` (no provider, or the position's limit). A `convert` of what was released and a `release` of what was
- * converted are bugs of the caller's: `conflict`. Others (`overloaded`, `upstream_unavailable`, `internal`) say nothing of the
- * quote: ask again.
+ * Refusals of `accept`: `not_found` (unknown, or somebody else's quote), `quote_used` (also of a saga that was released),
+ * `quote_expired`, `currency_mismatch` (a quote for other currencies or another pod), `amount_out_of_range` (a quote for another
+ * amount, or nothing would come out), `no_firm_liquidity` (no provider, or the position's limit). A `convert` of what was released
+ * and a `release` of what was converted are bugs of the caller's: `conflict`. Others (`overloaded`, `upstream_unavailable`, `internal`) say nothing of the quote: ask again.
  */
 export type DeskAnswer =
   | { ok: true; op: "accept"; terms: AcceptedTerms }
