@@ -291,7 +291,7 @@ describe("a charge at a quote", () => {
     ["that is somebody else's", () => at(quoteOf("bob"), "USD"), "not_found"],
     ["that contradicts the settle currency", () => at(quoteOf(PAYER), "JPY"), "currency_mismatch"],
     ["where nothing is converted", () => at(quoteOf(PAYER), "EUR"), "currency_mismatch"],
-    ["for another amount", () => ({ ...at(quoteOf(PAYER)), amount: fromMinor(2_001n, "EUR") }), "currency_mismatch"],
+    ["for another amount", () => ({ ...at(quoteOf(PAYER)), amount: fromMinor(2_001n, "EUR") }), "amount_out_of_range"],
     ["that is over", () => at(world.desk.quote(PAYER, POD, EUR20, "USD", 0), "USD"), "quote_expired"],
   ])("%s is a problem and no charge", async (_name, body, code) => {
     expect(await answered(charge("r1", 10_000, body()))).toMatchObject({ kind: "problem", rejection: { code } });

@@ -484,7 +484,7 @@ const CHARGE_ROWS: Row[] = [
     charge({ source: { type: "instrument", token: "tok_nobody" } }),
     input("/source/token"),
   ),
-  createCharge("another settle currency", charge({ settle_currency: "JPY" }), {
+  createCharge("a settle currency the pod does not keep", charge({ settle_currency: "GBP" }), {
     status: 422,
     code: "currency_mismatch",
     pointer: "/settle_currency",

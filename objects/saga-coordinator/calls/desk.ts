@@ -61,12 +61,8 @@ const refusedBy = (rejection: Rejection): Move => {
   if (rejection.code === "no_firm_liquidity") {
     return { outcome: "declined", declined: { rejection, code: rejection.code, decline_reason: null, exists: true } };
   }
-  const told = rejection.code === "invalid_request" ? notForThisCharge(rejection) : rejection;
-  return { outcome: "declined", declined: { rejection: told, code: "expired", decline_reason: told.code } };
+  return { outcome: "declined", declined: { rejection, code: "expired", decline_reason: rejection.code } };
 };
-
-/** To the desk a quote for another amount or pod is bad input; the payer's own input is well-formed, and does not match the quote. */
-const notForThisCharge = (rejection: Rejection): Rejection => ({ ...rejection, code: "currency_mismatch" });
 
 const settleWith = async (saga: Saga, op: DeskOp, port: CallPort): Promise<Move> => {
   const answer: DeskAnswer = await port.desk(op);

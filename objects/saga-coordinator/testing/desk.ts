@@ -115,8 +115,8 @@ export class DeskModel {
     if (this.#now() >= quote.expiresAt) return reject("quote_expired", "late");
     if (quote.sell.currency !== op.sell.currency || quote.buy !== op.buy_currency)
       return reject("currency_mismatch", "another pair");
-    if ((quote.pod ?? op.pod) !== op.pod) return reject("invalid_request", "another pod");
-    return quote.sell.amount === op.sell.amount ? null : reject("invalid_request", "another amount");
+    if ((quote.pod ?? op.pod) !== op.pod) return reject("currency_mismatch", "another pod");
+    return quote.sell.amount === op.sell.amount ? null : reject("amount_out_of_range", "another amount");
   }
 
   #release(saga: string): DeskAnswer {
