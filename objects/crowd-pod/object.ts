@@ -23,7 +23,7 @@ import { type KeptReply, PRUNE_TIMER, pruneAnswers } from "./answers.ts";
 import { invitationToken, TOKEN_BYTES } from "./invitation-token.ts";
 import { migrations } from "./migrations.ts";
 import { runCommand, runCreate } from "./run-command.ts";
-import { MAX_PERMIT_OPS, runPermit } from "./run-permit.ts";
+import { isAnswered, MAX_PERMIT_OPS, runPermit } from "./run-permit.ts";
 import { fold, type PodState } from "./state.ts";
 import { seenBy } from "./view.ts";
 
@@ -89,6 +89,8 @@ export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
   async #permit({ op, meta }: PermitCall): Promise<PermitAnswer> {
     const closed = this.#actor.closedDoor;
     if (closed !== null) return { ok: false, rejection: closed };
+    const full = op.op === "admit" ? this.#actor.nearlyFull : null;
+    if (full !== null && !isAnswered(this.#actor.sql, op.saga)) return { ok: false, rejection: full };
     try {
       return await this.#actor.submit((turn) => runPermit(turn, op, meta));
     } catch (error) {

@@ -83,6 +83,9 @@ export class LedgerAccount extends DurableObject<ObjectEnv> implements AccountRp
 
   /** One operation in the next group commit. What throws is undone alone, and has said nothing of its transfer. */
   async #apply(op: AccountOp): Promise<AccountAnswer> {
+    // A hold made before is posted and voided however full it is; a new one waits until there is room.
+    const full = op.op === "reserve" ? this.#actor.nearlyFull : null;
+    if (full !== null && this.#words.find(op.transfer) === null) return { ok: false, final: false, rejection: full };
     try {
       return await this.#actor.submit((turn) => applyOp(turn, this.#account, this.#words, op));
     } catch (error) {

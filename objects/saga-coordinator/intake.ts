@@ -12,7 +12,7 @@ import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { SealedFields } from "../kit/sealed-fields.ts";
-import { callActor } from "../kit/stub.ts";
+import { callActor, refusalIn } from "../kit/stub.ts";
 import {
   type CommandRow,
   findAnswer,
@@ -71,6 +71,7 @@ export class Intake {
     const scope = scopeOf(key.subject, key.command, command.pod, key.key ?? meta.correlation);
     const known = findCommand(actor.sql, scope);
     if (known !== null) return this.#chargeAnswer(await this.#replay(known, key.request, waitMs, meta));
+    if (actor.nearlyFull !== null) return this.#problem(actor.nearlyFull, meta);
     let instrument: SealedCharge = null;
     if (command.source.type === "instrument") {
       const found = await this.#lookup(command.source.token);
@@ -101,6 +102,7 @@ export class Intake {
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
     if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
+    if (actor.nearlyFull !== null) return this.#problem(actor.nearlyFull, meta);
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
     for (const account of mustExist(checked.value.legs)) {
@@ -119,8 +121,11 @@ export class Intake {
     try {
       const found = await callActor<AccountRpc, unknown>(ACCOUNTS, account, (rpc) => rpc.describe());
       return found === null ? unknownAccount(account).rejection : null;
-    } catch {
-      return reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 }).rejection;
+    } catch (error) {
+      return (
+        refusalIn(error) ??
+        reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 }).rejection
+      );
     }
   }
 

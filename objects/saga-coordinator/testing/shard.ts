@@ -45,6 +45,7 @@ class ShardActor {
   readonly ids: IdSource;
   readonly log: { stream: string };
   readonly closedDoor = null;
+  readonly nearlyFull = null;
   state: ShardState;
   readonly #disk: Disk;
   readonly #mailbox: Mailbox<Command<ShardState, unknown>>;
