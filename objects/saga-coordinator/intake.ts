@@ -183,7 +183,9 @@ export class Intake {
     const { waiters, actor } = this.#deps;
     const started = actor.clock.now();
     const enough = (saga: Saga): boolean =>
-      !isLive(saga) || (saga.status === "waiting" && saga.steps[saga.cursor]?.name === "review");
+      !isLive(saga) ||
+      (saga.status === "waiting" && saga.steps[saga.cursor]?.name === "review") ||
+      shutOut(saga) !== null;
     let saga = await waiters.until(id, () => this.#saga(id), enough, waitMs);
     if (!enough(saga) && !saga.shown) {
       const left = Math.max(1, DOOR_MS - (actor.clock.now() - started));
@@ -198,6 +200,8 @@ export class Intake {
       const request_id = findAnswer(actor.sql, id)?.request_id ?? meta.correlation;
       return { kind: "problem", rejection: saga.failure.rejection, request_id, replayed };
     }
+    const shut = shutOut(saga);
+    if (shut !== null) return { kind: "problem", rejection: shut, request_id: meta.correlation, replayed };
     if (isLive(saga) && !saga.shown) {
       return { kind: "problem", rejection: inProgress, request_id: meta.correlation, replayed };
     }
@@ -236,6 +240,16 @@ export class Intake {
     return { kind: "resource", transfer: kept ?? transferRecord(settled.saga), replayed: settled.replayed };
   }
 }
+
+/**
+ * Why a saga stands still before its caller was told of anything: an actor it needs has shut its door. The caller is not kept
+ * waiting for that and no answer is fixed: the saga tries on, and the same command tells what became of it.
+ */
+const shutOut = (saga: Saga): Rejection | null => {
+  const error = saga.steps[saga.cursor]?.error ?? null;
+  const told = saga.kind === "charge" && saga.shown;
+  return isLive(saga) && !told && error?.code === "upstream_unavailable" ? error : null;
+};
 
 const inProgress = reject("idempotency_in_progress", "the first answer to this command is not fixed yet", {
   retry_after: 1,
