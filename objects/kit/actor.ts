@@ -83,6 +83,8 @@ const FOLDING_MS = 20_000;
  */
 export class Actor<S> {
   readonly log: EventLog;
+  /** The whole log, with what of it is sealed. Its reads wait, and so have no place in a turn. */
+  readonly history: History;
   readonly timers: Timers;
   readonly clock: Clock;
   readonly ids: IdSource;
@@ -90,7 +92,6 @@ export class Actor<S> {
   readonly #fold: Fold<S>;
   readonly #relay: Relay;
   readonly #snapshots: Snapshots;
-  readonly #history: History;
   readonly #growth: Growth;
   readonly #sealer: Sealer | null;
   readonly #mailbox: Mailbox<Command<S, unknown>>;
@@ -111,7 +112,7 @@ export class Actor<S> {
     this.#onTimer = options.onTimer ?? (() => undefined);
     const { archive = null, ...relay } = options.relay;
     const rules = { ...GROWTH, ...options.growth };
-    this.#history = new History(this.log, archive);
+    this.history = new History(this.log, archive);
     this.#growth = new Growth(options.growth?.size ?? (() => ctx.storage.sql.databaseSize), rules);
     const stored = this.#storedState();
     const { state, head, fault, behind } = recover(this.log, this.#snapshots, options.fold, stored);
@@ -157,7 +158,7 @@ export class Actor<S> {
    */
   async #foldSealed(): Promise<void> {
     const until = Date.now() + FOLDING_MS;
-    const sealed = await foldSealed(this.log, this.#history, this.#snapshots, this.#fold, () => Date.now() < until);
+    const sealed = await foldSealed(this.log, this.history, this.#snapshots, this.#fold, () => Date.now() < until);
     const woken =
       sealed.fault === null
         ? recover(this.log, this.#snapshots, this.#fold, this.#storedState())
@@ -223,7 +224,7 @@ export class Actor<S> {
 
   /** The part of the RPC surface every actor shares. */
   readonly reads: Omit<ActorRpc, "runDueTimers"> = {
-    eventsSince: (after, limit) => this.#history.read(after, limit),
+    eventsSince: (after, limit) => this.history.read(after, limit),
     head: async (): Promise<LogHead> => ({
       stream: this.log.stream,
       seq: this.head.seq,
@@ -231,7 +232,7 @@ export class Actor<S> {
       sent_upto: this.#relay.sentUpto,
     }),
     verifyLog: async (after, prevHash, limit) => {
-      const verdict = await this.#history.verify(after, prevHash, limit);
+      const verdict = await this.history.verify(after, prevHash, limit);
       // A hash that is not this log's own proves nothing against it: the caller may have it wrong.
       if (verdict.failure !== null && this.log.hashAt(after) === prevHash) this.#shut(verdict.failure);
       return verdict;

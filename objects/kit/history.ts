@@ -36,6 +36,17 @@ export class History {
     return rows;
   }
 
+  /** One event, or null where there is none. */
+  async at(seq: number): Promise<LogRow | null> {
+    const [row] = seq < 1 ? [] : await this.read(seq - 1, 1);
+    return row ?? null;
+  }
+
+  /** As `EventLog.hashAt`, inside a sealed segment too. */
+  async hashAt(seq: number): Promise<string | null> {
+    return this.#log.hashAt(seq) ?? (await this.at(seq))?.hash ?? null;
+  }
+
   /** As `EventLog.verify`; a call ends with the segment it began in. */
   async verify(after: number, prevHash: string, limit: number): Promise<LogVerdict> {
     const opened = await this.#open(after + 1);

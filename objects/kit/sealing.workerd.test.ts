@@ -166,6 +166,14 @@ describe("a sealed log", () => {
     const some = await inside(name, ({ actor }) => actor.reads.eventsSince(299, 2));
     expect(some).toEqual(before.slice(299, 301));
     expect(await inside(name, ({ actor }) => actor.reads.eventsSince(700, 5))).toEqual([]);
+    await inside(name, async ({ actor: { history } }) => {
+      for (const seq of [1, 150, 200, 300, 301, 700]) {
+        expect(await history.at(seq)).toEqual(before[seq - 1]);
+        expect(await history.hashAt(seq)).toBe(before[seq - 1]?.hash);
+      }
+      expect([await history.at(0), await history.at(701), await history.hashAt(701)]).toEqual([null, null, null]);
+      expect(await history.hashAt(0)).toBe(GENESIS_HASH);
+    });
   });
 
   test("is verified from genesis to head, whatever page one walks it by", async () => {

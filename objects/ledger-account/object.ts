@@ -16,7 +16,7 @@ import { type ObjectEnv, relayPort } from "../kit/env.ts";
 import { type AccountState, type PhysicalAccount, physicalAccount } from "./account.ts";
 import { applyOp } from "./apply.ts";
 import { answerCut } from "./cut.ts";
-import { readEntries } from "./entries.ts";
+import { readEntries, readSealedEntries } from "./entries.ts";
 import { migrations } from "./migrations.ts";
 import { fold } from "./state.ts";
 import { describeAccount } from "./view.ts";
@@ -52,7 +52,9 @@ export class LedgerAccount extends DurableObject<ObjectEnv> implements AccountRp
   }
 
   async entries(after: number, limit: number): Promise<EntryRecord[]> {
-    return readEntries(this.ctx.storage.sql, this.#account.name, after, limit);
+    return after < this.#actor.log.sealedUpto
+      ? readSealedEntries(this.#actor.history, this.#account.name, after, limit)
+      : readEntries(this.ctx.storage.sql, this.#account.name, after, limit);
   }
 
   async cut(epoch: number, listed: string[]): Promise<CutAnswer> {
