@@ -4,10 +4,12 @@ import { type EventBody, GENESIS_HASH, type LogRow } from "../../schema/events.t
 import type { LogVerdict } from "../../schema/rpc/actor.ts";
 import { segmentKey } from "./archive.ts";
 import { advanceClock, systemClock } from "./clock.ts";
+import { foldSealed } from "./recovery.ts";
 import { RELAY_TIMER } from "./relay.ts";
 import { SEAL_TIMER } from "./sealer.ts";
+import { Snapshots } from "./snapshots.ts";
 import { isRetryable } from "./stub.ts";
-import { growth, interruption } from "./testing/counter.ts";
+import { growth, interruption, tally } from "./testing/counter.ts";
 import { at, checkpoint, env, failure, fill, inside, makeReadModel, newName, rows } from "./testing/drive.ts";
 
 const HOUR = 3_600_000;
@@ -209,6 +211,39 @@ describe("a sealed log", () => {
     expect(await at(name).total()).toBe("701");
   });
 
+  test("too long to fold at one go is folded in several, each going on where the last one stopped", async () => {
+    const name = await sealed();
+    await inside(name, async ({ actor }, ctx) => {
+      const snapshots = new Snapshots(ctx.storage.sql);
+      snapshots.drop();
+      const stopped: number[] = [];
+      const go = async () => {
+        let pages = 0;
+        return foldSealed(actor.log, actor.history, snapshots, tally, () => pages++ < 2);
+      };
+      expect(String(await failure(go))).toContain("replayed up to 200 of 300");
+      stopped.push(...snapshots.seqs());
+      const { state, fault } = await go();
+      expect({ stopped, fault, total: state.total }).toEqual({ stopped: [200], fault: null, total: 300n });
+      expect(snapshots.seqs()).toEqual([300, 200]);
+    });
+    await evictDurableObject(at(name));
+    expect(await at(name).total()).toBe("700");
+  });
+
+  test("that can wake by the archive alone, which is down, fails its callers and wakes once it is back", async () => {
+    const name = await sealed();
+    await inside(name, (_, ctx) => rows(ctx, "DELETE FROM snapshots"));
+    await evictDurableObject(at(name));
+    interruption.at = () => {
+      throw new Error("the archive is down");
+    };
+    expect(String(await failure(() => at(name).total()))).toContain("the archive is down");
+    interruption.at = () => undefined;
+    expect(await at(name).total()).toBe("700");
+    expect(await at(name).add("1")).toBe("701");
+  });
+
   test("wakes by the older snapshot when the newer cannot be read", async () => {
     const name = await sealed();
     const before = await kept(name);
@@ -382,6 +417,32 @@ describe("what is sealed cannot be changed unnoticed", () => {
     await restore();
     expect(await kept(name)).toMatchObject({ total, door: null });
     expect(await at(name).add("1")).toBe(String(Number(total) + 1));
+  });
+
+  test("nor what is not sealed yet, though a snapshot lies past it: waking skips it, verification does not", async () => {
+    const name = newName("sealing");
+    for (const count of [300, 300]) await fill(name, count);
+    const change = (from: string, to: string) =>
+      inside(name, (_, ctx) =>
+        rows(
+          ctx,
+          "UPDATE events SET body = replace(body, ?, ?) WHERE seq = 10",
+          `"amount":"${from}"`,
+          `"amount":"${to}"`,
+        ),
+      );
+    await change("1", "9");
+    await evictDurableObject(at(name));
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    expect((await kept(name)).door).toBeNull();
+    expect((await walk(name)).failure).toEqual({ seq: 10, reason: "hash does not follow" });
+    for (const wake of [() => undefined, () => evictDurableObject(at(name))]) {
+      await wake();
+      expect((await kept(name)).door?.detail).toContain("seq 10");
+    }
+    await change("9", "1");
+    await evictDurableObject(at(name));
+    expect(await at(name).add("1")).toBe("601");
   });
 
   test("a name that holds something else already is left as it is, named, and nothing is dropped", async () => {
