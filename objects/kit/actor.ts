@@ -1,9 +1,8 @@
-import type { EventBody, JsonObject, JsonValue } from "../../schema/events.ts";
 import type { Clock, IdSource } from "../../schema/ids.ts";
 import { type Rejection, reject } from "../../schema/rejections.ts";
 import type { ActorRpc, LogHead } from "../../schema/rpc/actor.ts";
 import { systemClock, systemIds } from "./clock.ts";
-import { EventLog, type EventMeta, type Head } from "./event-log.ts";
+import { EventLog, type Head } from "./event-log.ts";
 import { GROWTH, Growth, type GrowthRules } from "./growth.ts";
 import { History } from "./history.ts";
 import { Mailbox, type Settled } from "./mailbox.ts";
@@ -15,35 +14,9 @@ import { type Fault, SEGMENTS } from "./segments.ts";
 import { SNAPSHOT_EVERY, Snapshots } from "./snapshots.ts";
 import { ClosedDoor } from "./stub.ts";
 import { type Timer, Timers } from "./timers.ts";
+import { type Command, type Draft, type Fold, isStorageFault, openTurn } from "./turn.ts";
 
-/** How an actor's state follows from its log. All pure. */
-export type Fold<S> = {
-  initial: S;
-  /** The state after an event, lifted to its current version. */
-  evolve(state: S, event: EventBody): S;
-  encode(state: S): JsonValue;
-  decode(value: JsonValue): S;
-  /**
-   * A short text that two equal states share and, as far as money goes, two different ones do not: checked on waking. Its wording
-   * is stored, so it never changes: a deployment that worded it differently would find fault with every actor.
-   */
-  summary(state: S): string;
-};
-
-/** What a command sees and does inside its savepoint. */
-export type Turn<S> = {
-  /** The draft: earlier commands of the same commit, and this one's own events, are in it. */
-  readonly state: S;
-  readonly head: Head;
-  readonly now: number;
-  readonly sql: SqlStorage;
-  readonly timers: Timers;
-  readonly ids: IdSource;
-  /** Writes an event and folds it into the draft. */
-  append(type: string, data: JsonObject, meta: EventMeta): EventBody;
-};
-
-export type Command<S, T> = (turn: Turn<S>) => T;
+export type { Command, Fold, Turn } from "./turn.ts";
 
 export type ActorOptions<S> = {
   stream: string;
@@ -59,17 +32,6 @@ export type ActorOptions<S> = {
 };
 
 type StateRow = StoredState & { sent_upto: number };
-
-type Draft<S> = { state: S; head: Head };
-
-/** SQLite's word on a statement that was wrong: it is undone with its savepoint, like any other throw. */
-const STATEMENT_ERRORS = new Set(["CONSTRAINT", "ERROR", "MISMATCH", "RANGE", "TOOBIG"]);
-
-/** Any other storage error means nothing is known of what was written: the object resets, and every caller tries again. */
-const isStorageFault = (error: unknown): boolean => {
-  const code = /\bSQLITE_([A-Z]+)/.exec(error instanceof Error ? error.message : "")?.[1];
-  return code !== undefined && !STATEMENT_ERRORS.has(code);
-};
 
 /** An actor whose log is broken sends nothing on and seals nothing; it looks again this much later, so that it stays on the alarm's list. */
 const FAULTY_MS = 3_600_000;
@@ -110,7 +72,8 @@ export class Actor<S> {
     this.timers = new Timers(ctx.storage, this.clock);
     this.#snapshots = new Snapshots(ctx.storage.sql);
     this.#onTimer = options.onTimer ?? (() => undefined);
-    const { archive = null, ...relay } = options.relay;
+    const { relay } = options;
+    const archive = relay.archive ?? null;
     const rules = { ...GROWTH, ...options.growth };
     this.history = new History(this.log, archive);
     this.#growth = new Growth(options.growth?.size ?? (() => ctx.storage.sql.databaseSize), rules);
@@ -296,7 +259,9 @@ export class Actor<S> {
   /** One command in a savepoint of its own. A throw leaves the draft as it was, and undoes what the command wrote. */
   #run(command: Command<S, unknown>, from: Draft<S>): { settled: Settled; draft: Draft<S> } {
     let open = true;
-    const turn = this.#open(from, () => open);
+    const { log, timers, ids } = this;
+    const place = { log, timers, ids, sql: this.#ctx.storage.sql, now: this.clock.now() };
+    const turn = openTurn(place, this.#fold, from, () => open);
     try {
       const value = this.#ctx.storage.transactionSync(() => {
         const answer = command(turn);
@@ -312,31 +277,6 @@ export class Actor<S> {
     } finally {
       open = false;
     }
-  }
-
-  #open(from: Draft<S>, isOpen: () => boolean): Turn<S> {
-    let { state, head } = from;
-    const { log, timers, ids } = this;
-    const fold = this.#fold;
-    return {
-      get state() {
-        return state;
-      },
-      get head() {
-        return head;
-      },
-      now: this.clock.now(),
-      sql: this.#ctx.storage.sql,
-      timers,
-      ids,
-      append(type, data, meta) {
-        if (!isOpen()) throw new Error(`event ${type} after its turn`);
-        const appended = log.append(head, type, data, meta);
-        state = fold.evolve(state, appended.event);
-        head = appended.head;
-        return appended.event;
-      },
-    };
   }
 
   /** The tail of a commit that appended: the stored state, a snapshot when one is due, the relay's timer. */

@@ -1,9 +1,9 @@
 import { upcast } from "../../schema/events.ts";
-import type { Fold } from "./actor.ts";
 import { EMPTY_HEAD, type EventLog, type Head } from "./event-log.ts";
 import type { History } from "./history.ts";
 import type { Fault } from "./segments.ts";
 import type { Snapshots } from "./snapshots.ts";
+import type { Fold } from "./turn.ts";
 
 /** What the last commit said the fold must arrive at. */
 export type StoredState = { seq: number; hash: string; summary: string };

@@ -196,6 +196,11 @@ describe("after the server was stopped and stored events were changed", () => {
     expect(refused.body.detail).toContain(`account/${walletOf(user)} fails verification at seq ${seq}`);
   });
 
+  test("a balance that cannot be vouched for is not shown", async () => {
+    const refused = await admin.get<Problem>(`/v1/ledger/accounts/${walletOf("flipped")}`);
+    expect(refused).toMatchObject({ status: 503, body: { code: "upstream_unavailable" } });
+  });
+
   test("the trial balance says which account it cannot be had from", async () => {
     const refused = await admin.get<Problem>("/v1/ledger/trial-balance?wait=fresh");
     expect(refused).toMatchObject({ status: 503, body: { code: "upstream_unavailable" } });
