@@ -27,7 +27,7 @@ import { FEED_TIMER, FeedTeller } from "./feed-teller.ts";
 import { invitationToken, TOKEN_BYTES } from "./invitation-token.ts";
 import { migrations } from "./migrations.ts";
 import { runCommand, runCreate } from "./run-command.ts";
-import { MAX_PERMIT_OPS, runPermit } from "./run-permit.ts";
+import { isAnswered, MAX_PERMIT_OPS, runPermit } from "./run-permit.ts";
 import { fold, type PodState } from "./state.ts";
 import { seenBy, standingOf } from "./view.ts";
 
@@ -37,6 +37,8 @@ export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
   readonly #actor: Actor<PodState>;
   readonly #sealed: SealedFields;
   readonly #feed: FeedTeller;
+  /** The hash of the first event, by which the log is named; null until it was asked for. */
+  #firstHash: string | null = null;
 
   constructor(ctx: DurableObjectState, env: ObjectEnv) {
     super(ctx, env);
@@ -72,7 +74,9 @@ export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
   }
 
   async watch(viewer: Viewer): Promise<Standing | null> {
-    const standing = standingOf(this.#actor.state, this.#actor.log, viewer);
+    // Before it is looked who stands where: what is sealed has to be waited for.
+    this.#firstHash ??= await this.#actor.history.hashAt(1);
+    const standing = standingOf(this.#actor.state, this.#actor.head, this.#firstHash ?? "", viewer);
     if (standing !== null) this.#feed.watch();
     return standing;
   }
@@ -107,6 +111,8 @@ export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
   async #permit({ op, meta }: PermitCall): Promise<PermitAnswer> {
     const closed = this.#actor.closedDoor;
     if (closed !== null) return { ok: false, rejection: closed };
+    const full = op.op === "admit" ? this.#actor.nearlyFull : null;
+    if (full !== null && !isAnswered(this.#actor.sql, op.saga)) return { ok: false, rejection: full };
     try {
       return await this.#actor.submit((turn) => runPermit(turn, op, meta));
     } catch (error) {

@@ -1,10 +1,12 @@
 import { env, evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { canonicalJson, chainHash, GENESIS_HASH, type LogRow, type Meta } from "../../schema/events.ts";
 import { createIdSource } from "../../schema/ids.ts";
 import type { Role } from "../../schema/permissions.ts";
+import { reject } from "../../schema/rejections.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { PermitAnswer, PermitOp, PodAnswer, PodCommand, PodReply, PodRpc, Viewer } from "../../schema/rpc/pod.ts";
+import { Growth } from "../kit/growth.ts";
 import { KEPT_MS, PRUNE_BATCH } from "./answers.ts";
 import { creation, euros } from "./fixtures.ts";
 import { tokenHash } from "./invitation-token.ts";
@@ -376,6 +378,22 @@ describe("a pod's log", () => {
     await crash(pod);
     expect(await podOf(pod).see(person("olga"))).toEqual(before);
     expect(await codeOf(send(pod, "olga", { type: "rename", name: "Porto trip" }))).toBe("ok");
+  });
+
+  test("nearly full admits nothing new, but what it admitted is concluded", async () => {
+    const pod = await openPod();
+    const saga = newId("sag");
+    const later = newId("sag");
+    const [first] = await permit(pod, admit(saga));
+    const { rejection } = reject("overloaded", "nearly full");
+    const full = vi.spyOn(Growth.prototype, "nearlyFull", "get").mockReturnValue(rejection);
+    expect(await permit(pod, admit(later), admit(saga), conclude(saga))).toMatchObject([
+      { ok: false, rejection: { code: "overloaded" } },
+      first ?? {},
+      { ok: true },
+    ]);
+    full.mockRestore();
+    expect(await permit(pod, admit(later))).toMatchObject([{ ok: true }]);
   });
 
   test("tampered with names the event, and the pod refuses to write on", async () => {

@@ -25,6 +25,9 @@ const findRow = (sql: SqlStorage, saga: string): PermitRow | null => {
   return { state, admitted: answerIn(admitted), announced: answerIn(announced), ended: answerIn(ended) };
 };
 
+/** Whether a saga has been answered here before: then it is answered the same again, however full the pod. */
+export const isAnswered = (sql: SqlStorage, saga: string): boolean => findRow(sql, saga) !== null;
+
 const writeRow = (sql: SqlStorage, saga: string, { state, admitted, announced, ended }: PermitRow): void => {
   sql.exec(
     "INSERT OR REPLACE INTO permits (saga, state, admitted, announced, ended) VALUES (?, ?, ?, ?, ?)",

@@ -1,6 +1,6 @@
 import type { PodRecord } from "../../schema/pods.ts";
 import type { PodSeen, Standing, Viewer } from "../../schema/rpc/pod.ts";
-import type { EventLog, Head } from "../kit/event-log.ts";
+import type { Head } from "../kit/event-log.ts";
 import type { PodState } from "./state.ts";
 
 /** The pod as readers get it. Throws before the pod is created: callers have asked. */
@@ -33,13 +33,9 @@ export const seenBy = (state: PodState, head: Head, viewer: Viewer): PodSeen | n
 /** Hex characters of the first event's hash that name the log. */
 const EPOCH_LENGTH = 16;
 
-/** Where a viewer stands, and how far the log goes that says so; null as `seenBy` answers it. */
-export const standingOf = (
-  state: PodState,
-  log: Pick<EventLog, "head" | "hashAt">,
-  viewer: Viewer,
-): Standing | null => {
+/** Where a viewer stands, and how far the log goes that says so; null as `seenBy` answers it. `first` is the first event's hash. */
+export const standingOf = (state: PodState, head: Head, first: string, viewer: Viewer): Standing | null => {
   const role = state.members.get(viewer.user)?.role ?? null;
   if (state.profile === null || (role === null && !viewer.operator)) return null;
-  return { role, seq: log.head().seq, epoch: (log.hashAt(1) ?? "").slice(0, EPOCH_LENGTH) };
+  return { role, seq: head.seq, epoch: first.slice(0, EPOCH_LENGTH) };
 };

@@ -86,6 +86,8 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
     if (door !== null) return { ok: false, rejection: door };
     const kept = findAnswer(this.#actor.sql, key) ?? faultIn(request);
     if (kept !== null) return kept;
+    const full = this.#actor.nearlyFull;
+    if (full !== null) return { ok: false, rejection: full };
     const { settings, fees, asking } = this.#open();
     const askedAt = this.#actor.clock.now();
     const offers = await asking.ask(request);
@@ -196,9 +198,12 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
     return this.#trading;
   }
 
-  /** What the providers offer for an accept without a quote, unless its saga has been decided already. */
+  /** What the providers offer for an accept without a quote, unless its saga has been decided already. A full desk takes neither kind. */
   async #orderFor(op: DeskOp): Promise<Order | Refused | null> {
-    if (op.op !== "accept" || op.quote !== null || this.#rows.deal(op.saga) !== null) return null;
+    if (op.op !== "accept" || this.#rows.deal(op.saga) !== null) return null;
+    const crowded = this.#actor.nearlyFull;
+    if (crowded !== null) return { ok: false, rejection: crowded };
+    if (op.quote !== null) return null;
     const buy = { currency: op.buy_currency, amount: null };
     const request: QuoteRequest = { subject: op.payer, pod: op.pod, sell: op.sell, buy };
     const fault = faultIn(request);
@@ -226,9 +231,10 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
     const { settings, fees } = this.#open();
     const decide = (quote: Quote | null) =>
       this.#keep(turn, op, decideAccept(turn.state, deal, quote, op, settings.limitMinor, turn.now));
-    if (deal !== null || op.quote !== null) return decide(op.quote === null ? null : this.#rows.quote(op.quote));
+    if (deal !== null) return decide(null);
+    if (order !== null && "rejection" in order) return order;
+    if (op.quote !== null) return decide(op.quote === null ? null : this.#rows.quote(op.quote));
     if (order === null) throw new Error("an accept without a quote, and nobody was asked");
-    if ("rejection" in order) return order;
     // Before a quote is given: one that could not be accepted is nobody's.
     const full = pastLimit(turn.state, op.sell, settings.limitMinor);
     if (full !== null) return full;

@@ -1,73 +1,45 @@
-import type { EventBody, JsonObject, JsonValue } from "../../schema/events.ts";
 import type { Clock, IdSource } from "../../schema/ids.ts";
 import { type Rejection, reject } from "../../schema/rejections.ts";
 import type { ActorRpc, LogHead } from "../../schema/rpc/actor.ts";
 import { systemClock, systemIds } from "./clock.ts";
-import { EventLog, type EventMeta, type Head } from "./event-log.ts";
+import { EventLog, type Head } from "./event-log.ts";
+import { GROWTH, Growth, type GrowthRules } from "./growth.ts";
+import { History } from "./history.ts";
 import { Mailbox, type Settled } from "./mailbox.ts";
 import { type Migration, migrate } from "./migrations.ts";
-import { type Fault, recover, type StoredState } from "./recovery.ts";
-import { GATHER_MS, RELAY_TIMER, Relay, type RelayPort } from "./relay.ts";
+import { foldSealed, recover, type StoredState } from "./recovery.ts";
+import { GATHER_MS, type LogPort, RELAY_TIMER, Relay } from "./relay.ts";
+import { SEAL_TIMER, Sealer } from "./sealer.ts";
+import { type Fault, SEGMENTS } from "./segments.ts";
 import { SNAPSHOT_EVERY, Snapshots } from "./snapshots.ts";
+import { ClosedDoor } from "./stub.ts";
 import { type Timer, Timers } from "./timers.ts";
+import { type Command, type Draft, type Fold, isStorageFault, openTurn } from "./turn.ts";
 
-/** How an actor's state follows from its log. All pure. */
-export type Fold<S> = {
-  initial: S;
-  /** The state after an event, lifted to its current version. */
-  evolve(state: S, event: EventBody): S;
-  encode(state: S): JsonValue;
-  decode(value: JsonValue): S;
-  /**
-   * A short text that two equal states share and, as far as money goes, two different ones do not: checked on waking. Its wording
-   * is stored, so it never changes: a deployment that worded it differently would find fault with every actor.
-   */
-  summary(state: S): string;
-};
-
-/** What a command sees and does inside its savepoint. */
-export type Turn<S> = {
-  /** The draft: earlier commands of the same commit, and this one's own events, are in it. */
-  readonly state: S;
-  readonly head: Head;
-  readonly now: number;
-  readonly sql: SqlStorage;
-  readonly timers: Timers;
-  readonly ids: IdSource;
-  /** Writes an event and folds it into the draft. */
-  append(type: string, data: JsonObject, meta: EventMeta): EventBody;
-};
-
-export type Command<S, T> = (turn: Turn<S>) => T;
+export type { Command, Fold, Turn } from "./turn.ts";
 
 export type ActorOptions<S> = {
   stream: string;
   fold: Fold<S>;
   migrations: readonly Migration[];
-  relay: RelayPort;
+  relay: LogPort;
   /** Runs after each commit that appended, beside the relay. It never rejects: what it misses is its own to make good. */
   afterCommit?: () => Promise<void>;
-  /** Timers other than the relay's. */
+  /** Timers other than the kit's own. */
   onTimer?: (timer: Timer) => Promise<void> | void;
   clock?: Clock;
   ids?: IdSource;
+  /** Where the thresholds of sealing are not the house's, and how large the object is, in bytes. For tests. */
+  growth?: Partial<GrowthRules> & { size?: () => number };
 };
 
 type StateRow = StoredState & { sent_upto: number };
 
-type Draft<S> = { state: S; head: Head };
+/** An actor whose log is broken sends nothing on and seals nothing; it looks again this much later, so that it stays on the alarm's list. */
+const FAULTY_MS = 3_600_000;
 
-/** SQLite's word on a statement that was wrong: it is undone with its savepoint, like any other throw. */
-const STATEMENT_ERRORS = new Set(["CONSTRAINT", "ERROR", "MISMATCH", "RANGE", "TOOBIG"]);
-
-/** Any other storage error means nothing is known of what was written: the object resets, and every caller tries again. */
-const isStorageFault = (error: unknown): boolean => {
-  const code = /\bSQLITE_([A-Z]+)/.exec(error instanceof Error ? error.message : "")?.[1];
-  return code !== undefined && !STATEMENT_ERRORS.has(code);
-};
-
-/** An actor whose log is broken sends nothing on; it looks again this much later, so that it stays on the alarm's list. */
-const FAULTY_RELAY_MS = 3_600_000;
+/** How long sealed events are folded at one go on waking, of the 30 s that the platform lets an object keep its callers waiting. */
+const FOLDING_MS = 20_000;
 
 /**
  * An actor's wiring, held by its Durable Object: log, fold, snapshots, relay, timers and mailbox over the storage it is given.
@@ -75,6 +47,8 @@ const FAULTY_RELAY_MS = 3_600_000;
  */
 export class Actor<S> {
   readonly log: EventLog;
+  /** The whole log, with what of it is sealed. Its reads wait, and so have no place in a turn. */
+  readonly history: History;
   readonly timers: Timers;
   readonly clock: Clock;
   readonly ids: IdSource;
@@ -82,11 +56,13 @@ export class Actor<S> {
   readonly #fold: Fold<S>;
   readonly #relay: Relay;
   readonly #snapshots: Snapshots;
+  readonly #growth: Growth;
+  readonly #sealer: Sealer | null;
   readonly #mailbox: Mailbox<Command<S, unknown>>;
   readonly #onTimer: (timer: Timer) => Promise<void> | void;
   readonly #afterCommit: (() => Promise<void>) | null;
   #current: Draft<S>;
-  readonly #fault: Fault | null;
+  #fault: Fault | null;
   #committing = false;
 
   constructor(ctx: DurableObjectState, options: ActorOptions<S>) {
@@ -94,25 +70,69 @@ export class Actor<S> {
     this.#fold = options.fold;
     this.clock = options.clock ?? systemClock;
     this.ids = options.ids ?? systemIds;
-    migrate(ctx.storage, options.migrations);
+    migrate(ctx.storage, [...options.migrations, SEGMENTS]);
     this.log = new EventLog(ctx.storage.sql, options.stream, this.clock, this.ids);
     this.timers = new Timers(ctx.storage, this.clock);
     this.#snapshots = new Snapshots(ctx.storage.sql);
     this.#onTimer = options.onTimer ?? (() => undefined);
     this.#afterCommit = options.afterCommit ?? null;
+    const { relay } = options;
+    const archive = relay.archive ?? null;
+    const rules = { ...GROWTH, ...options.growth };
+    this.history = new History(this.log, archive);
+    this.#growth = new Growth(options.growth?.size ?? (() => ctx.storage.sql.databaseSize), rules);
     const stored = this.#storedState();
-    const { state, head, fault } = recover(this.log, this.#snapshots, options.fold, stored);
+    const { state, head, fault, behind } = recover(this.log, this.#snapshots, options.fold, stored);
     this.#current = { state, head };
     this.#fault = fault;
-    if (fault !== null) console.error(`integrity: ${this.log.stream} at seq ${fault.seq}: ${fault.reason}`);
     const gather = () => scheduler.wait(GATHER_MS);
-    this.#relay = new Relay(this.log, this.timers, this.clock, options.relay, stored?.sent_upto ?? 0, gather);
+    // What is sealed was sent, though the cursor may have been stored before it was.
+    const sentUpto = Math.max(stored?.sent_upto ?? 0, this.log.sealedUpto);
+    this.#relay = new Relay(this.log, this.timers, this.clock, relay, sentUpto, gather);
+    this.#sealer =
+      archive === null
+        ? null
+        : new Sealer({
+            log: this.log,
+            snapshots: this.#snapshots,
+            timers: this.timers,
+            clock: this.clock,
+            growth: this.#growth,
+            rules,
+            archive,
+            consumed: async () => Math.min(await relay.consumed(this.log.stream), this.#relay.sentUpto),
+            commit: (write) => this.#atomically(write),
+            onFault: (found) => this.#shut(found),
+          });
     this.#mailbox = new Mailbox(
       (commands) => this.#commit(commands),
       () => scheduler.wait(0),
     );
     ctx.waitUntil(this.timers.wake());
-    if (fault === null && this.#relay.sentUpto < head.seq) ctx.waitUntil(this.#drain());
+    if (behind) void ctx.blockConcurrencyWhile(() => this.#foldSealed());
+    else this.#awake();
+  }
+
+  #awake(): void {
+    const fault = this.#fault;
+    if (fault !== null) console.error(`integrity: ${this.log.stream} at seq ${fault.seq}: ${fault.reason}`);
+    else if (this.#relay.sentUpto < this.head.seq) this.#ctx.waitUntil(this.#drain());
+  }
+
+  /**
+   * Waking without a snapshot, of a log whose beginning is sealed: nobody is let in before the sealed events are folded. A log too
+   * long for one go rejects, which resets the object; the next call goes on where this one stopped.
+   */
+  async #foldSealed(): Promise<void> {
+    const until = Date.now() + FOLDING_MS;
+    const sealed = await foldSealed(this.log, this.history, this.#snapshots, this.#fold, () => Date.now() < until);
+    const woken =
+      sealed.fault === null
+        ? recover(this.log, this.#snapshots, this.#fold, this.#storedState())
+        : { ...sealed, head: this.head };
+    this.#current = { state: woken.state, head: woken.head };
+    this.#fault = woken.fault;
+    this.#awake();
   }
 
   get state(): S {
@@ -130,12 +150,15 @@ export class Actor<S> {
 
   /** Why this actor takes no command now: its log does not add up, or too many are waiting. Null: come in. */
   get closedDoor(): Rejection | null {
-    if (this.#fault !== null) {
-      return reject("upstream_unavailable", `this actor's log fails verification at seq ${this.#fault.seq}`).rejection;
-    }
+    if (this.#fault !== null) return this.#broken(this.#fault);
     return this.#mailbox.full
       ? reject("overloaded", "too many commands are waiting", { retry_after: 1 }).rejection
       : null;
+  }
+
+  /** Why nothing new is begun, reserved or admitted here, though whatever was goes on to its end. Null: there is room. */
+  get nearlyFull(): Rejection | null {
+    return this.#growth.nearlyFull;
   }
 
   /** Runs one command in a commit of its own, now. Throws what the command throws, its writes undone. */
@@ -158,46 +181,68 @@ export class Actor<S> {
 
   async runDueTimers(): Promise<number> {
     return this.timers.run(
-      (timer) => (timer.kind === RELAY_TIMER ? this.#checkRelay() : this.#onTimer(timer)),
+      (timer) => {
+        if (timer.kind === RELAY_TIMER) return this.#checkRelay();
+        return timer.kind === SEAL_TIMER ? this.#seal() : this.#onTimer(timer);
+      },
       (timer, error) => console.error(`timer ${timer.kind} of ${this.log.stream} failed: ${errorText(error)}`),
     );
   }
 
   /** The part of the RPC surface every actor shares. */
   readonly reads: Omit<ActorRpc, "runDueTimers"> = {
-    eventsSince: async (after, limit) => this.log.read(after, limit),
+    eventsSince: (after, limit) => this.history.read(after, limit),
     head: async (): Promise<LogHead> => ({
       stream: this.log.stream,
       seq: this.head.seq,
       hash: this.head.hash,
       sent_upto: this.#relay.sentUpto,
     }),
-    verifyLog: async (after, prevHash, limit) => this.log.verify(after, prevHash, limit),
+    verifyLog: async (after, prevHash, limit) => {
+      const verdict = await this.history.verify(after, prevHash, limit);
+      // A hash that is not this log's own proves nothing against it: the caller may have it wrong.
+      if (verdict.failure !== null && this.log.hashAt(after) === prevHash) this.#shut(verdict.failure);
+      return verdict;
+    },
   };
+
+  /**
+   * Shuts the door on a log that was found not to add up. Without snapshots, every later waking replays it from genesis and finds
+   * the same, until the log is as it was.
+   */
+  #shut(fault: Fault): void {
+    if (this.#fault !== null) return;
+    this.#fault = fault;
+    this.#snapshots.drop();
+    this.#awake();
+  }
+
+  #broken({ seq }: Fault): Rejection {
+    return reject("upstream_unavailable", `the log of ${this.log.stream} fails verification at seq ${seq}`).rejection;
+  }
+
+  async #seal(): Promise<void> {
+    if (this.#fault === null && this.#sealer !== null) await this.#sealer.run();
+    else this.timers.set(SEAL_TIMER, "", this.clock.now() + FAULTY_MS);
+  }
 
   #commit(commands: Command<S, unknown>[]): Settled[] {
     if (this.#fault !== null) {
-      const error = new Error(`refusing to write: ${this.log.stream} fails verification at seq ${this.#fault.seq}`);
+      const error = new ClosedDoor(this.#broken(this.#fault));
       return commands.map(() => ({ ok: false, error }));
     }
     if (this.#committing) throw new Error("a turn inside a turn");
     this.#committing = true;
     const settled: Settled[] = [];
     let draft = this.#current;
-    try {
-      this.#ctx.storage.transactionSync(() => {
-        for (const command of commands) {
-          const done = this.#run(command, draft);
-          settled.push(done.settled);
-          draft = done.draft;
-        }
-        if (draft.head.seq !== this.#current.head.seq) this.#store(draft);
-      });
-    } catch (error) {
-      // Ends the isolate's work on this object here and now: every caller meets a reset, which may be retried.
-      this.#ctx.abort(`commit failed: ${errorText(error)}`);
-      throw error;
-    }
+    this.#atomically(() => {
+      for (const command of commands) {
+        const done = this.#run(command, draft);
+        settled.push(done.settled);
+        draft = done.draft;
+      }
+      if (draft.head.seq !== this.#current.head.seq) this.#store(draft);
+    });
     this.#committing = false;
     const appended = draft.head.seq !== this.#current.head.seq;
     this.#current = draft;
@@ -208,10 +253,22 @@ export class Actor<S> {
     return settled;
   }
 
+  #atomically(write: () => void): void {
+    try {
+      this.#ctx.storage.transactionSync(write);
+    } catch (error) {
+      // Ends the isolate's work on this object here and now: every caller meets a reset, which may be retried.
+      this.#ctx.abort(`commit failed: ${errorText(error)}`);
+      throw error;
+    }
+  }
+
   /** One command in a savepoint of its own. A throw leaves the draft as it was, and undoes what the command wrote. */
   #run(command: Command<S, unknown>, from: Draft<S>): { settled: Settled; draft: Draft<S> } {
     let open = true;
-    const turn = this.#open(from, () => open);
+    const { log, timers, ids } = this;
+    const place = { log, timers, ids, sql: this.#ctx.storage.sql, now: this.clock.now() };
+    const turn = openTurn(place, this.#fold, from, () => open);
     try {
       const value = this.#ctx.storage.transactionSync(() => {
         const answer = command(turn);
@@ -229,31 +286,6 @@ export class Actor<S> {
     }
   }
 
-  #open(from: Draft<S>, isOpen: () => boolean): Turn<S> {
-    let { state, head } = from;
-    const { log, timers, ids } = this;
-    const fold = this.#fold;
-    return {
-      get state() {
-        return state;
-      },
-      get head() {
-        return head;
-      },
-      now: this.clock.now(),
-      sql: this.#ctx.storage.sql,
-      timers,
-      ids,
-      append(type, data, meta) {
-        if (!isOpen()) throw new Error(`event ${type} after its turn`);
-        const appended = log.append(head, type, data, meta);
-        state = fold.evolve(state, appended.event);
-        head = appended.head;
-        return appended.event;
-      },
-    };
-  }
-
   /** The tail of a commit that appended: the stored state, a snapshot when one is due, the relay's timer. */
   #store(draft: Draft<S>): void {
     this.#ctx.storage.sql.exec(
@@ -265,7 +297,11 @@ export class Actor<S> {
       this.#relay.sentUpto,
     );
     const crossed = Math.floor(draft.head.seq / SNAPSHOT_EVERY) > Math.floor(this.#current.head.seq / SNAPSHOT_EVERY);
-    if (crossed) this.#snapshots.write(draft.head.seq, draft.head.hash, this.#fold.encode(draft.state));
+    if (crossed) {
+      this.#snapshots.write(draft.head.seq, draft.head.hash, this.#fold.encode(draft.state));
+      this.#growth.measure();
+      this.#sealer?.arm();
+    }
     this.#relay.arm();
   }
 
@@ -278,7 +314,7 @@ export class Actor<S> {
 
   async #checkRelay(): Promise<void> {
     if (this.#fault !== null) {
-      this.timers.set(RELAY_TIMER, "", this.clock.now() + FAULTY_RELAY_MS);
+      this.timers.set(RELAY_TIMER, "", this.clock.now() + FAULTY_MS);
       return;
     }
     await this.#relay.check();

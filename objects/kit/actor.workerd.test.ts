@@ -1,58 +1,19 @@
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { env as untypedEnv } from "cloudflare:workers";
+import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { chainHash } from "../../schema/events.ts";
-import readModel from "../../schema/migrations/0000_read_model.sql";
-import { PROJECTOR } from "../../schema/read-model.ts";
 import { advanceClock, systemClock } from "./clock.ts";
 import { MAX_BATCH, MAX_WAITING } from "./mailbox.ts";
 import { migrate } from "./migrations.ts";
 import { RELAY_TIMER } from "./relay.ts";
 import { localKeyService, SealedFields } from "./sealed-fields.ts";
 import { isRetryable } from "./stub.ts";
-import { type Counter, type CounterEnv, META, outage } from "./testing/counter.ts";
+import { META, outage } from "./testing/counter.ts";
+import { at, checkpoint, failure, fill, inside, makeReadModel, newName, rows, verify } from "./testing/drive.ts";
 import { delivered } from "./testing/worker.ts";
 
-const env = untypedEnv as unknown as CounterEnv;
 const HOUR = 3_600_000;
 
-beforeAll(async () => {
-  await env.READ_MODEL.batch(
-    readModel.split("--> statement-breakpoint").map((statement) => env.READ_MODEL.prepare(statement)),
-  );
-});
-
-let last = 0;
-/** A counter nobody used before. */
-const newName = () => `counter-${++last}`;
-const at = (name: string) => env.COUNTERS.getByName(name);
-
-const inside = <R>(name: string, work: (counter: Counter, ctx: DurableObjectState) => R | Promise<R>): Promise<R> =>
-  runInDurableObject<Counter, R>(at(name), work);
-
-/** What a promise was rejected with. Fails when it was not. */
-const failure = async (work: () => unknown): Promise<unknown> => {
-  try {
-    await work();
-  } catch (error) {
-    return error;
-  }
-  throw new Error("it did not fail");
-};
-
-/** The whole log, verified from genesis. */
-const verify = (name: string) => inside(name, ({ actor }) => actor.reads.verifyLog(0, "0".repeat(64), 1_000));
-
-/** Adds `count` times 1 in one commit. */
-const fill = (name: string, count: number, note: string | null = null) =>
-  inside(name, ({ actor }) =>
-    actor.turn((turn) => {
-      for (let i = 0; i < count; i++) turn.append("counter.added", { amount: "1", note }, META);
-    }),
-  );
-
-const rows = (ctx: DurableObjectState, query: string, ...bindings: (string | number)[]) =>
-  ctx.storage.sql.exec(query, ...bindings).toArray();
+beforeAll(makeReadModel);
 
 describe("a group commit", () => {
   test("holds every command that arrived together, first in first out", async () => {
@@ -507,10 +468,6 @@ describe("the relay", () => {
   const sentOf = (name: string) => delivered.filter(({ stream }) => stream === `counter/${name}`);
   const seqsOf = (name: string) => sentOf(name).flatMap(({ events }) => events.map(({ seq }) => seq));
   const upTo = (head: number) => Array.from({ length: head }, (_, i) => i + 1);
-  const checkpoint = (name: string, seq: number) =>
-    env.READ_MODEL.prepare("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, '', '')")
-      .bind(`counter/${name}`, PROJECTOR, seq)
-      .run();
   const look = (name: string) =>
     inside(name, async ({ actor }) => {
       advanceClock(Math.max(0, (actor.timers.dueAt(RELAY_TIMER, "") ?? 0) - systemClock.now()));

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Run } from "../../schema/events.ts";
 import { PROJECTOR } from "../../schema/read-model.ts";
-import type { RelayPort } from "./relay.ts";
+import { bucketArchive } from "./archive.ts";
+import type { LogPort } from "./relay.ts";
 import type { Namespace } from "./stub.ts";
 
 /** The bindings and secrets that objects use, by the names in wrangler.toml. */
@@ -15,6 +16,8 @@ export type ObjectEnv = {
   FX_DESKS: Namespace;
   EVENTS: Queue<Run>;
   READ_MODEL: D1Database;
+  /** Sealed stretches of logs. */
+  LOGS: R2Bucket;
   /** Test only: a fault point answers 204, or kills the process. Absent in every deployment. */
   FAULTS?: { fetch(request: string): Promise<Response> };
 };
@@ -54,8 +57,9 @@ export const settingsOf = (env: object): ObjectSettings => {
 /** Whose checkpoints an actor waits for before it is quiet. */
 const CONSUMERS = [PROJECTOR];
 
-/** The relay's outside: the events queue, and the consumers' checkpoints in the read model. */
-export const relayPort = (env: Pick<ObjectEnv, "EVENTS" | "READ_MODEL">): RelayPort => ({
+/** A log's outside: the events queue, the consumers' checkpoints in the read model, and the archive of what is sealed. */
+export const relayPort = (env: Pick<ObjectEnv, "EVENTS" | "READ_MODEL" | "LOGS">): LogPort => ({
+  archive: bucketArchive(env.LOGS),
   async send(runs) {
     await env.EVENTS.sendBatch(runs.map((body) => ({ body, contentType: "json" as const })));
   },

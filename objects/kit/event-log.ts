@@ -12,6 +12,7 @@ import {
 import type { Clock, IdSource } from "../../schema/ids.ts";
 import type { LogVerdict } from "../../schema/rpc/actor.ts";
 import { isoTime } from "./clock.ts";
+import { misplaced, parseBody, Segments, type StoredEvent } from "./segments.ts";
 
 /** Where a log ends: seq 0 and 64 zeros before its first event. */
 export type Head = { seq: number; hash: string; recordedAt: string };
@@ -23,17 +24,19 @@ export type EventMeta = Pick<Meta, "principal" | "correlation" | "causation"> & 
 const utf8 = new TextEncoder();
 
 /** Events read, and events verified, in one call. */
-const MAX_READ = 500;
-const MAX_VERIFY = 1_000;
-
-type Row = { seq: number; body: string; hash: string };
+export const MAX_READ = 500;
+export const MAX_VERIFY = 1_000;
 
 /**
  * An actor's log: gap-free from seq 1, `recorded_at` never decreasing, each event chained to the one before it. It keeps no
  * state of its own: `append` takes the head and answers the next one, so that a rolled-back savepoint leaves nothing in memory.
+ *
+ * All of it is synchronous, so that it has a place in a turn. What is sealed is therefore not in here, only where it ends:
+ * `History` reads through to it.
  */
 export class EventLog {
   readonly stream: string;
+  readonly segments: Segments;
   readonly #sql: SqlStorage;
   readonly #clock: Clock;
   readonly #ids: IdSource;
@@ -43,6 +46,12 @@ export class EventLog {
     this.stream = stream;
     this.#clock = clock;
     this.#ids = ids;
+    this.segments = new Segments(sql);
+  }
+
+  /** The last seq that is sealed; 0: none is. */
+  get sealedUpto(): number {
+    return this.segments.last()?.to ?? 0;
   }
 
   /** Writes one event after `head`. Call it inside a transaction. Throws when the data is above 32 KiB: a bug in the caller. */
@@ -78,8 +87,11 @@ export class EventLog {
 
   /** The newest event's place, read from the log itself. */
   head(): Head {
-    const [row] = this.#sql.exec<Row>("SELECT seq, body, hash FROM events ORDER BY seq DESC LIMIT 1").toArray();
-    if (row === undefined) return EMPTY_HEAD;
+    const [row] = this.#sql.exec<StoredEvent>("SELECT seq, body, hash FROM events ORDER BY seq DESC LIMIT 1").toArray();
+    if (row === undefined) {
+      const sealed = this.segments.last();
+      return sealed === null ? EMPTY_HEAD : { seq: sealed.to, hash: sealed.hashAfter, recordedAt: "" };
+    }
     return { seq: row.seq, hash: row.hash, recordedAt: parseBody(row.body)?.recorded_at ?? "" };
   }
 
@@ -98,11 +110,27 @@ export class EventLog {
     return rows;
   }
 
-  /** The hash after event `seq` (genesis for 0); null when there is no such event. */
+  /** The hash after event `seq` (genesis for 0); null when there is no such event, or it is inside a sealed segment. */
   hashAt(seq: number): string | null {
     if (seq === 0) return GENESIS_HASH;
     const [row] = this.#sql.exec<{ hash: string }>("SELECT hash FROM events WHERE seq = ?", seq).toArray();
-    return row?.hash ?? null;
+    return row?.hash ?? this.segments.hashAfter(seq);
+  }
+
+  /** Events as they are stored, with seq > after, oldest first, at most `limit`. */
+  stored(after: number, limit: number): StoredEvent[] {
+    return this.#rows(after, limit).toArray();
+  }
+
+  /** How large the stored events with seq > after are, oldest first, at most `limit`. */
+  sizes(after: number, limit: number): { seq: number; bytes: number }[] {
+    return this.#sql
+      .exec<{ seq: number; bytes: number }>(
+        "SELECT seq, length(CAST(body AS BLOB)) AS bytes FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+        after,
+        limit,
+      )
+      .toArray();
   }
 
   /**
@@ -121,6 +149,8 @@ export class EventLog {
       failure,
     });
     if (after > head) return verdict({ seq: head + 1, reason: "log was cut short" });
+    const stray = this.#stray();
+    if (stray !== null) return verdict({ seq: stray, reason: "event beside the log" });
     for (const row of this.#rows(after, bounded(limit, MAX_VERIFY))) {
       if (row.seq !== upto + 1) return verdict({ seq: upto + 1, reason: "missing event" });
       const reason = this.#fault(row, hash);
@@ -131,27 +161,26 @@ export class EventLog {
     return verdict(null);
   }
 
-  #fault(row: Row, prevHash: string): string | null {
+  #fault(row: StoredEvent, prevHash: string): string | null {
     if (chainHash(prevHash, row.body) !== row.hash) return "hash does not follow";
     const body = parseBody(row.body);
-    if (body === null) return "body is no JSON";
-    if (body.stream !== this.stream) return "event of another stream";
-    if (body.seq !== String(row.seq)) return "body names another seq";
-    return null;
+    return body === null ? "body is no JSON" : misplaced(body, this.stream, row.seq);
   }
 
-  #rows(after: number, limit: number): SqlStorageCursor<Row> {
-    return this.#sql.exec<Row>("SELECT seq, body, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?", after, limit);
+  /** An event before the first, or where all is sealed: no page of the log would ever show it. */
+  #stray(): number | null {
+    const [row] = this.#sql.exec<{ seq: number | null }>("SELECT min(seq) AS seq FROM events").toArray();
+    const seq = row?.seq ?? null;
+    return seq !== null && seq <= this.sealedUpto ? seq : null;
+  }
+
+  #rows(after: number, limit: number): SqlStorageCursor<StoredEvent> {
+    return this.#sql.exec<StoredEvent>(
+      "SELECT seq, body, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+      after,
+      limit,
+    );
   }
 }
 
-const bounded = (limit: number, most: number): number => Math.max(1, Math.min(most, Math.trunc(limit) || 1));
-
-/** Null for a body that is no JSON: verification names its seq, and the rest of the log must still be readable. */
-const parseBody = (body: string): EventBody | null => {
-  try {
-    return JSON.parse(body) as EventBody;
-  } catch {
-    return null;
-  }
-};
+export const bounded = (limit: number, most: number): number => Math.max(1, Math.min(most, Math.trunc(limit) || 1));

@@ -1,15 +1,15 @@
 import { upcast } from "../../schema/events.ts";
-import type { Fold } from "./actor.ts";
 import { EMPTY_HEAD, type EventLog, type Head } from "./event-log.ts";
+import type { History } from "./history.ts";
+import type { Fault } from "./segments.ts";
 import type { Snapshots } from "./snapshots.ts";
-
-/** Where a log does not add up: the first seq that does not fit, and why. */
-export type Fault = { seq: number; reason: string };
+import type { Fold } from "./turn.ts";
 
 /** What the last commit said the fold must arrive at. */
 export type StoredState = { seq: number; hash: string; summary: string };
 
-export type Recovered<S> = { state: S; head: Head; fault: Fault | null };
+/** `behind`: nothing that could be read leads past what is sealed, so the sealed events are to be folded first. */
+export type Recovered<S> = { state: S; head: Head; fault: Fault | null; behind: boolean };
 
 /** Events verified and folded at a time. */
 const PAGE = 500;
@@ -26,19 +26,61 @@ export const recover = <S>(
   stored: StoredState | null,
 ): Recovered<S> => {
   const head = log.head();
-  const replay = replayLog(log, startingPoint(snapshots, fold), fold);
-  return { state: replay.state, head, fault: replay.fault ?? disagreement(head, replay.state, fold, stored) };
+  const start = startingPoint(snapshots, fold);
+  if (start.seq < log.sealedUpto) {
+    const fault = { seq: start.seq + 1, reason: "sealed events are not folded yet" };
+    return { state: start.state, head, fault, behind: true };
+  }
+  const replay = replayLog(log, start, fold);
+  const fault = replay.fault ?? disagreement(head, replay.state, fold, stored);
+  return { state: replay.state, head, fault, behind: false };
+};
+
+/**
+ * Folds what is sealed, where every snapshot was lost, and leaves a snapshot at its end; `recover` goes on from there. Leaves one
+ * and rejects when `hasTime` says no, so that the next try begins where this one stopped. Answers where the sealed log breaks off.
+ */
+export const foldSealed = async <S>(
+  log: EventLog,
+  history: History,
+  snapshots: Snapshots,
+  fold: Fold<S>,
+  hasTime: () => boolean,
+): Promise<{ state: S; fault: Fault | null }> => {
+  let { seq, hash, state } = startingPoint(snapshots, fold);
+  const upto = log.sealedUpto;
+  // Those could not be read; and only the newest two are kept, which the ones written here would not be among.
+  snapshots.drop(seq);
+  if (log.hashAt(seq) !== hash) return { state, fault: { seq, reason: "snapshot does not meet the log" } };
+  while (seq < upto) {
+    if (!hasTime()) {
+      snapshots.write(seq, hash, fold.encode(state));
+      throw new Error(`${log.stream} is replayed up to ${seq} of ${upto} sealed events: call again`);
+    }
+    const verdict = await history.verify(seq, hash, PAGE);
+    const replay = foldRows(await history.read(seq, verdict.upto - seq), verdict.upto, state, fold);
+    state = replay.state;
+    const fault = replay.fault ?? verdict.failure;
+    if (fault !== null) return { state, fault };
+    if (verdict.upto === seq) return { state, fault: { seq: seq + 1, reason: "missing event" } };
+    seq = verdict.upto;
+    hash = verdict.hash;
+  }
+  snapshots.write(seq, hash, fold.encode(state));
+  return { state, fault: null };
 };
 
 type Start<S> = { seq: number; hash: string; state: S };
 
 /** A snapshot that cannot be read is as good as none: the log is the truth. One that can be read must meet it. */
 const startingPoint = <S>(snapshots: Snapshots, fold: Fold<S>): Start<S> => {
-  try {
-    const snapshot = snapshots.newest();
-    if (snapshot !== null) return { seq: snapshot.seq, hash: snapshot.hash, state: fold.decode(snapshot.state) };
-  } catch (error) {
-    console.error(`a snapshot could not be read, replaying from genesis: ${String(error)}`);
+  for (const seq of snapshots.seqs()) {
+    try {
+      const snapshot = snapshots.at(seq);
+      if (snapshot !== null) return { seq, hash: snapshot.hash, state: fold.decode(snapshot.state) };
+    } catch (error) {
+      console.error(`the snapshot at ${seq} could not be read, replaying from before it: ${String(error)}`);
+    }
   }
   return { seq: 0, hash: EMPTY_HEAD.hash, state: fold.initial };
 };
@@ -49,19 +91,33 @@ const replayLog = <S>(log: EventLog, start: Start<S>, fold: Fold<S>): { state: S
   for (;;) {
     const verdict = log.verify(seq, hash, PAGE);
     if (verdict.upto > seq) {
-      for (const row of log.read(seq, verdict.upto - seq)) {
-        try {
-          state = fold.evolve(state, upcast(row.event));
-        } catch (error) {
-          // No actor of this kind can have written it: a fault like any other.
-          return { state, fault: { seq: row.seq, reason: `cannot be folded: ${String(error)}` } };
-        }
-      }
+      const replay = foldRows(log.read(seq, verdict.upto - seq), verdict.upto, state, fold);
+      state = replay.state;
+      if (replay.fault !== null) return replay;
     }
     if (verdict.failure !== null || verdict.upto === seq) return { state, fault: verdict.failure };
     seq = verdict.upto;
     hash = verdict.hash;
   }
+};
+
+const foldRows = <S>(
+  rows: Awaited<ReturnType<History["read"]>>,
+  upto: number,
+  from: S,
+  fold: Fold<S>,
+): { state: S; fault: Fault | null } => {
+  let state = from;
+  for (const row of rows) {
+    if (row.seq > upto) break;
+    try {
+      state = fold.evolve(state, upcast(row.event));
+    } catch (error) {
+      // No actor of this kind can have written it: a fault like any other.
+      return { state, fault: { seq: row.seq, reason: `cannot be folded: ${String(error)}` } };
+    }
+  }
+  return { state, fault: null };
 };
 
 const disagreement = <S>(head: Head, state: S, fold: Fold<S>, stored: StoredState | null): Fault | null => {

@@ -1,5 +1,6 @@
 import { type LogRow, MAX_RUN_BYTES, MAX_RUN_EVENTS, type Run } from "../../schema/events.ts";
 import type { Clock } from "../../schema/ids.ts";
+import type { Archive } from "./archive.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Timers } from "./timers.ts";
 
@@ -27,6 +28,9 @@ export type RelayPort = {
   /** The lowest consumer checkpoint of the stream; 0 when a consumer has not met it. */
   consumed(stream: string): Promise<number>;
 };
+
+/** All that a log needs of the outside. Without an archive nothing is ever sealed. */
+export type LogPort = RelayPort & { archive?: Archive };
 
 const utf8 = new TextEncoder();
 const sizeOf = (value: unknown): number => utf8.encode(JSON.stringify(value)).length;

@@ -19,16 +19,32 @@ export class Snapshots {
     this.#sql = sql;
   }
 
-  /** The newest snapshot, or null. Throws when its chunks do not make a JSON text. */
-  newest(): Snapshot | null {
+  /** The seqs of the snapshots that are kept, newest first. */
+  seqs(): number[] {
+    return this.#sql
+      .exec<{ seq: number }>("SELECT DISTINCT seq FROM snapshots ORDER BY seq DESC")
+      .toArray()
+      .map(({ seq }) => seq);
+  }
+
+  /** The seq that both snapshots have passed; null while there are not two. */
+  older(): number | null {
+    return this.seqs()[KEPT - 1] ?? null;
+  }
+
+  /** The snapshot at a seq, or null. Throws when its chunks do not make a JSON text. */
+  at(seq: number): Snapshot | null {
     const rows = this.#sql
-      .exec<{ seq: number; hash: string; state: string }>(
-        "SELECT seq, hash, state FROM snapshots WHERE seq = (SELECT max(seq) FROM snapshots) ORDER BY chunk",
-      )
+      .exec<{ hash: string; state: string }>("SELECT hash, state FROM snapshots WHERE seq = ? ORDER BY chunk", seq)
       .toArray();
     const [first] = rows;
     if (first === undefined) return null;
-    return { seq: first.seq, hash: first.hash, state: JSON.parse(rows.map((row) => row.state).join("")) as JsonValue };
+    return { seq, hash: first.hash, state: JSON.parse(rows.map((row) => row.state).join("")) as JsonValue };
+  }
+
+  /** Forgets those past a seq, all of them by default: then the next waking replays the log from its genesis. */
+  drop(after = 0): void {
+    this.#sql.exec("DELETE FROM snapshots WHERE seq > ?", after);
   }
 
   /** Writes the fold at `seq` and drops all but the two newest. Call it inside a transaction. */

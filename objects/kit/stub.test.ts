@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { reject } from "../../schema/rejections.ts";
 import { faultPoint } from "./faults.ts";
-import { callActor, isOverloaded, isRetryable } from "./stub.ts";
+import { ClosedDoor, callActor, isOverloaded, isRetryable, refusalIn } from "./stub.ts";
 
 const fault = (flags: object): Error => Object.assign(new Error("the platform"), flags);
 
@@ -24,6 +25,28 @@ describe("a fault", () => {
       expect(isRetryable(thrown)).toBe(false);
       expect(isOverloaded(thrown)).toBe(false);
     }
+  });
+});
+
+describe("a shut door", () => {
+  const { rejection } = reject("upstream_unavailable", "the log of account/a fails verification at seq 3");
+
+  test("is a refusal after the class was lost on the way, and is not retried", () => {
+    const thrown = new ClosedDoor(rejection);
+    const { name, message, code, detail } = thrown;
+    const arrived = Object.assign(new Error(message), { name, code, detail, remote: true });
+    for (const error of [thrown, arrived]) {
+      expect(refusalIn(error)).toEqual(rejection);
+      expect(isRetryable(error)).toBe(false);
+    }
+  });
+
+  test("is no other error, whatever it carries", () => {
+    const named = Object.assign(new Error("x"), { name: "ClosedDoor" });
+    const others = [undefined, "ClosedDoor", new Error("x"), named, { ...named, ...rejection }];
+    const unknown = Object.assign(new Error("x"), { name: "ClosedDoor", code: "made_up", detail: "x" });
+    const unnamed = Object.assign(new Error("x"), rejection);
+    for (const error of [...others, unknown, unnamed]) expect(refusalIn(error)).toBeNull();
   });
 });
 

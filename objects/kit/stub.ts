@@ -1,3 +1,29 @@
+import { REJECTION_CODES, type Rejection } from "../../schema/rejections.ts";
+
+/**
+ * Thrown where an actor with its door shut is asked for something that has no refusal in its answer. The class does not survive a
+ * call between actors, its own properties do: `refusalIn` finds them.
+ */
+export class ClosedDoor extends Error {
+  override readonly name = "ClosedDoor";
+  readonly code: string;
+  readonly detail: string;
+
+  constructor({ code, detail }: Rejection) {
+    super(`refusing to write: ${detail}`);
+    this.code = code;
+    this.detail = detail;
+  }
+}
+
+/** The refusal that an actor's shut door threw, however many calls away; null for any other error. */
+export const refusalIn = (error: unknown): Rejection | null => {
+  if (!(error instanceof Error) || error.name !== "ClosedDoor") return null;
+  const { code, detail } = error as Partial<ClosedDoor>;
+  const known = REJECTION_CODES.find((one) => one === code);
+  return known === undefined || typeof detail !== "string" ? null : { code: known, detail };
+};
+
 /** Tries of one call, the first included. */
 const TRIES = 3;
 const BASE_MS = 50;

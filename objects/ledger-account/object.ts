@@ -16,7 +16,7 @@ import { type ObjectEnv, relayPort } from "../kit/env.ts";
 import { type AccountState, type PhysicalAccount, physicalAccount } from "./account.ts";
 import { applyOp } from "./apply.ts";
 import { answerCut } from "./cut.ts";
-import { readEntries } from "./entries.ts";
+import { readEntries, readSealedEntries } from "./entries.ts";
 import { migrations } from "./migrations.ts";
 import { fold } from "./state.ts";
 import { describeAccount } from "./view.ts";
@@ -52,7 +52,9 @@ export class LedgerAccount extends DurableObject<ObjectEnv> implements AccountRp
   }
 
   async entries(after: number, limit: number): Promise<EntryRecord[]> {
-    return readEntries(this.ctx.storage.sql, this.#account.name, after, limit);
+    return after < this.#actor.log.sealedUpto
+      ? readSealedEntries(this.#actor.history, this.#account.name, after, limit)
+      : readEntries(this.ctx.storage.sql, this.#account.name, after, limit);
   }
 
   async cut(epoch: number, listed: string[]): Promise<CutAnswer> {
@@ -83,6 +85,9 @@ export class LedgerAccount extends DurableObject<ObjectEnv> implements AccountRp
 
   /** One operation in the next group commit. What throws is undone alone, and has said nothing of its transfer. */
   async #apply(op: AccountOp): Promise<AccountAnswer> {
+    // A hold made before is posted and voided however full it is; a new one waits until there is room.
+    const full = op.op === "reserve" ? this.#actor.nearlyFull : null;
+    if (full !== null && this.#words.find(op.transfer) === null) return { ok: false, final: false, rejection: full };
     try {
       return await this.#actor.submit((turn) => applyOp(turn, this.#account, this.#words, op));
     } catch (error) {

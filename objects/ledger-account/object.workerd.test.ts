@@ -1,13 +1,21 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env as untypedEnv } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { chainHash, type EventBody, GENESIS_HASH } from "../../schema/events.ts";
 import { MAX_MINOR } from "../../schema/money.ts";
-import type { AccountAnswer, AccountRpc } from "../../schema/rpc/account.ts";
+import { PROJECTOR } from "../../schema/read-model.ts";
+import { reject } from "../../schema/rejections.ts";
+import type { AccountAnswer, AccountRpc, EntryRecord } from "../../schema/rpc/account.ts";
+import { Growth } from "../kit/growth.ts";
+import { SEAL_TIMER } from "../kit/sealer.ts";
 import { credit, debit, opOn, said } from "./bench.fixture.ts";
 import { type LedgerAccount, MAX_OPS } from "./object.ts";
 
-const { ACCOUNTS } = untypedEnv as unknown as { ACCOUNTS: DurableObjectNamespace<LedgerAccount> };
+const { ACCOUNTS, LOGS, READ_MODEL } = untypedEnv as unknown as {
+  ACCOUNTS: DurableObjectNamespace<LedgerAccount>;
+  LOGS: R2Bucket;
+  READ_MODEL: D1Database;
+};
 
 let made = 0;
 /** A wallet nobody used before. */
@@ -259,6 +267,34 @@ describe("an object that stops", () => {
   });
 });
 
+describe("an account that is nearly full", () => {
+  afterEach(() => vi.restoreAllMocks());
+  const fill = () => {
+    const { rejection } = reject("overloaded", "nearly full", { retry_after: 60 });
+    vi.spyOn(Growth.prototype, "nearlyFull", "get").mockReturnValue(rejection);
+  };
+
+  test("holds nothing new, but posts, and ends what it holds", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_in", credit(1_000n));
+    for (const id of ["trf_posted", "trf_voided"]) await reserve(wallet, id, debit(100n));
+    fill();
+    expect(await reserve(wallet, "trf_new", debit(100n))).toMatchObject({
+      ok: false,
+      final: false,
+      rejection: { code: "overloaded", retry_after: 60 },
+    });
+    // What was said before is said again.
+    expect(await reserve(wallet, "trf_posted", debit(100n))).toMatchObject({ ok: true, state: "reserved" });
+    expect(await post(wallet, "trf_posted", debit(100n))).toMatchObject({ ok: true, state: "posted" });
+    expect(said(await one(at(wallet).applyOps([opOn(wallet, "void", "trf_voided", debit(100n))])))).toBe("voided");
+    expect(await post(wallet, "trf_direct", credit(100n))).toMatchObject({ ok: true, state: "posted" });
+    vi.restoreAllMocks();
+    // Its no was not final: once there is room, the same hold is made.
+    expect(await reserve(wallet, "trf_new", debit(100n))).toMatchObject({ ok: true, state: "reserved" });
+  });
+});
+
 describe("a log that was tampered with", () => {
   const withLog = async () => {
     const wallet = newWallet();
@@ -329,6 +365,47 @@ describe("reading", () => {
     await at(wallet).applyOps(ops);
     expect(await at(wallet).entries(0, 1_000)).toHaveLength(200);
     expect(await at(wallet).entries(201, 1_000)).toHaveLength(1);
+  });
+
+  test("entries are the same, page by page, when the log's beginning is sealed", async () => {
+    const wallet = newWallet();
+    for (let call = 0; call < 3; call++) {
+      await at(wallet).applyOps(
+        Array.from({ length: MAX_OPS }, (_, n) => opOn(wallet, "post", `trf_${call}_${n}`, credit(1n))),
+      );
+    }
+    const readAll = async (limit: number): Promise<EntryRecord[]> => {
+      const all: EntryRecord[] = [];
+      for (;;) {
+        const page = await at(wallet).entries(all.at(-1)?.seq ?? 0, limit);
+        if (page.length === 0) return all;
+        all.push(...page);
+      }
+    };
+    const before = await readAll(200);
+    expect(before).toHaveLength(3 * MAX_OPS);
+    await inside(wallet, ({ storage: { sql } }) => sql.exec("UPDATE actor_state SET sent_upto = seq").toArray());
+    await evict(wallet);
+    await READ_MODEL.prepare("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, 769, '', '')")
+      .bind(`account/${wallet}`, PROJECTOR)
+      .run();
+    // A month is over for this account alone: its clock is everybody's.
+    vi.spyOn(Growth.prototype, "ageMs", "get").mockReturnValue(0);
+    await inside(wallet, ({ storage: { sql } }) =>
+      sql.exec("UPDATE timers SET due_at = 0 WHERE kind = ?", SEAL_TIMER).toArray(),
+    );
+    await at(wallet).runDueTimers();
+    vi.restoreAllMocks();
+    expect((await LOGS.list({ prefix: `log/account/${wallet}/` })).objects.map(({ key }) => key)).toEqual([
+      `log/account/${wallet}/1-500.jsonl`,
+    ]);
+    expect(
+      await inside(wallet, ({ storage: { sql } }) => sql.exec("SELECT min(seq) AS seq FROM events").one()),
+    ).toEqual({
+      seq: 501,
+    });
+    for (const limit of [200, 61]) expect(await readAll(limit)).toEqual(before);
+    expect((await everything(wallet)).log).toMatchObject({ upto: 500, failure: null });
   });
 
   test("a cut tells what is posted among thousands of listed transfers", async () => {

@@ -5,6 +5,7 @@ import type { RiskAnswer, RiskOp, RiskRpc } from "../../schema/rpc/risk.ts";
 import { streamOf } from "../../schema/streams.ts";
 import { Actor, type Turn } from "../kit/actor.ts";
 import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
+import { ClosedDoor } from "../kit/stub.ts";
 import { Assessments } from "./assessments.ts";
 import { decide } from "./decide.ts";
 import { migrations } from "./migrations.ts";
@@ -42,7 +43,7 @@ export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
    */
   async applyOps(ops: RiskOp[]): Promise<RiskAnswer[]> {
     const door = this.#actor.closedDoor;
-    if (door !== null) throw new Error(`${door.code}: ${door.detail}`);
+    if (door !== null) throw new ClosedDoor(door);
     if (ops.length > MAX_OPS) throw new RangeError(`at most ${MAX_OPS} operations a call`);
     this.#rules ??= riskRules(settingsOf(this.env).CROWDPAY_RISK);
     const rules = this.#rules;

@@ -1,13 +1,14 @@
 import fc from "fast-check";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { createIdSource } from "../../schema/ids.ts";
 import { formatMinor, fromMinor } from "../../schema/money.ts";
 import type { CutAnswer } from "../../schema/rpc/account.ts";
 import type { ShardCut } from "../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../schema/sagas.ts";
 import type { ObjectEnv } from "../kit/env.ts";
+import { refusalIn } from "../kit/stub.ts";
 import { postingsOf } from "./calls/accounts.ts";
-import { balanceOf, cutPage, moveEpoch } from "./cut.ts";
+import { balanceOf, cutPage, moveEpoch, takeCut } from "./cut.ts";
 import { journalBegin, journalStep, type ShardTurn } from "./journal.ts";
 import { cutMeta } from "./reports.ts";
 import {
@@ -50,6 +51,31 @@ const traffic = fc.array(
   }),
   { maxLength: 40 },
 );
+
+describe("a cut that somebody does not answer", () => {
+  const page: ShardCut = { transfers: [], accounts: ["wallet:ann:EUR"], next: null };
+  const malformed = () => Promise.reject(new Error("database disk image is malformed"));
+  const cut = (cutShard: (shard: string) => Promise<ShardCut>, account: () => Promise<CutAnswer>) => {
+    const COORDINATORS = { getByName: (name: string) => ({ cutShard: () => cutShard(name) }) };
+    const ACCOUNTS = { getByName: () => ({ cut: account }) };
+    const self = { shard: 0, cutShard: async () => page };
+    return takeCut({ COORDINATORS, ACCOUNTS } as unknown as ObjectEnv, self, 1, "").then(() => null, refusalIn);
+  };
+
+  it("is refused with the name of the account, or the shard, that it could not be had from", async () => {
+    const complaints = vi.spyOn(console, "error").mockReturnValue(undefined);
+    const good = async () => page;
+    expect(await cut(good, malformed)).toEqual({
+      code: "upstream_unavailable",
+      detail: "account/wallet:ann:EUR did not answer",
+    });
+    expect(await cut((shard) => (shard === "shard-9" ? malformed() : good()), malformed)).toMatchObject({
+      detail: "saga/shard-9 did not answer",
+    });
+    expect(complaints.mock.calls.join()).toContain("malformed");
+    complaints.mockRestore();
+  });
+});
 
 describe("a trial balance", () => {
   it("is zero in every currency whatever is half way, when each half-way transfer is listed", () => {

@@ -1,11 +1,12 @@
 import { parseAccount } from "../../schema/accounts.ts";
 import { SHARDS } from "../../schema/ids.ts";
 import { formatMinor, toMinor } from "../../schema/money.ts";
+import { reject } from "../../schema/rejections.ts";
 import type { AccountRpc, CutAnswer } from "../../schema/rpc/account.ts";
 import type { CoordinatorRpc, ShardCut, TrialBalance } from "../../schema/rpc/coordinator.ts";
-import { shardName } from "../../schema/streams.ts";
+import { shardName, streamOf } from "../../schema/streams.ts";
 import type { ObjectEnv } from "../kit/env.ts";
-import { callActor } from "../kit/stub.ts";
+import { ClosedDoor, callActor, refusalIn } from "../kit/stub.ts";
 import { postingsOf, transferOf } from "./calls/accounts.ts";
 import { openTransfers, type ShardTurn } from "./journal.ts";
 
@@ -123,8 +124,10 @@ export const takeCut = async (env: ObjectEnv, self: Self, epoch: number, takenAt
       const page: ShardCut =
         shard === self.shard
           ? await self.cutShard(epoch, from)
-          : await callActor<CoordinatorRpc, ShardCut>(env.COORDINATORS, shardName(shard), (actor) =>
-              actor.cutShard(epoch, from),
+          : await naming(streamOf.saga(shard), () =>
+              callActor<CoordinatorRpc, ShardCut>(env.COORDINATORS, shardName(shard), (actor) =>
+                actor.cutShard(epoch, from),
+              ),
             );
       transfers.push(...page.transfers);
       for (const account of page.accounts) accounts.add(account);
@@ -145,6 +148,17 @@ export const takeCut = async (env: ObjectEnv, self: Self, epoch: number, takenAt
   };
 };
 
+/** A cut is of everybody or of nobody: who did not answer, for whatever reason, is what its caller wants to know. */
+const naming = async <T>(stream: string, ask: () => Promise<T>): Promise<T> => {
+  try {
+    return await ask();
+  } catch (error) {
+    if (refusalIn(error) !== null) throw error;
+    console.error(`cut: ${stream} did not answer: ${error instanceof Error ? error.message : "failed"}`);
+    throw new ClosedDoor(reject("upstream_unavailable", `${stream} did not answer`).rejection);
+  }
+};
+
 const askAccounts = async (
   env: ObjectEnv,
   accounts: readonly string[],
@@ -160,8 +174,10 @@ const askAccounts = async (
     const asked = accounts
       .slice(from, from + WIDTH)
       .map((account) =>
-        callActor<AccountRpc, CutAnswer>(env.ACCOUNTS, account, (actor) =>
-          actor.cut(epoch, [...(listed.get(account) ?? [])]),
+        naming(streamOf.account(account), () =>
+          callActor<AccountRpc, CutAnswer>(env.ACCOUNTS, account, (actor) =>
+            actor.cut(epoch, [...(listed.get(account) ?? [])]),
+          ),
         ),
       );
     answers.push(...(await Promise.all(asked)));

@@ -2,6 +2,7 @@ import { isLive, type Saga } from "../../schema/sagas.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { faultPoint } from "../kit/faults.ts";
+import { refusalIn } from "../kit/stub.ts";
 import { fixEnd, requireCharge } from "./answers.ts";
 import { hedgeBegunBy } from "./begin-hedge.ts";
 import { transferRecord } from "./begin-transfer.ts";
@@ -88,7 +89,9 @@ export class Driver {
     await faultPoint(this.#env, `${point}:intended`);
     const report = await perform(saga, this.#port).catch((error: unknown) => {
       console.error(`saga ${saga.id} ${point}: ${error instanceof Error ? error.message : "failed"}`);
-      return { step: saga.cursor, epoch: saga.epoch, outcome: "unknown" as const };
+      const refusal = refusalIn(error);
+      const why = refusal === null ? {} : { error: refusal };
+      return { step: saga.cursor, epoch: saga.epoch, outcome: "unknown" as const, ...why };
     });
     await faultPoint(this.#env, `${point}:answered`);
     return this.change(saga.id, (before, turn) => advance(before, report, turn.now, turn.state.cutEpoch));

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { stripesOf } from "../../schema/accounts.ts";
 import { canonicalJson, SYSTEM } from "../../schema/events.ts";
 import { fromMinor } from "../../schema/money.ts";
+import { reject } from "../../schema/rejections.ts";
 import type { ChargeAnswer, CreateCharge, TransferAnswer } from "../../schema/rpc/coordinator.ts";
 import { isLive } from "../../schema/sagas.ts";
 import type { PodModel } from "./testing/people.ts";
@@ -330,5 +332,65 @@ describe("without a firm rate", () => {
     expect(withoutReplay(await answered(charge("r2", 0, command({ settle_currency: "USD" }))))).toEqual(
       withoutReplay(first),
     );
+  });
+});
+
+describe("while an account's log is broken", () => {
+  const { rejection } = reject("upstream_unavailable", "the log of an account fails verification at seq 3");
+  const shut = (account: string) => {
+    world.accounts.get(account).shut = rejection;
+    return () => {
+      world.accounts.get(account).shut = null;
+    };
+  };
+
+  it("a charge that needs it is refused at once, no answer fixed, and succeeds under its key once the log is mended", async () => {
+    const mend = shut(`pod:${POD}:EUR`);
+    for (const request of ["r1", "r2"]) {
+      const before = world.sim.now;
+      const refused = await answered(charge(request, 30_000));
+      expect(refused).toMatchObject({ kind: "problem", rejection, request_id: request, replayed: false });
+      expect(world.sim.now - before).toBeLessThan(5_000);
+    }
+    mend();
+    await run(60_000);
+    const told = await answered(charge("r3"));
+    expect(told).toMatchObject({ kind: "resource", status: 201, charge: { status: "succeeded" } });
+    expect(await answered(charge("r4"))).toMatchObject({ replayed: true, status: 201 });
+  });
+
+  it("so is a transfer, which is posted once when the log is mended", async () => {
+    const id = world.ids.next("trf", world.sim.now);
+    const account = "wallet:alice:EUR";
+    const before = world.accounts.get(account).balance;
+    const mend = shut(account);
+    expect(await answered(transfer("r1", id, "one"))).toMatchObject({ kind: "problem", rejection });
+    mend();
+    await run(60_000);
+    expect(await answered(transfer("r2", id, "one"))).toMatchObject({ kind: "resource", transfer: { id } });
+    expect(before - world.accounts.get(account).balance).toBe(2_000n);
+  });
+
+  it("a charge whose caller knows of it is processing, not refused", async () => {
+    for (const fee of stripesOf("fee:EUR")) shut(fee);
+    const answer = await answered(charge("r1", 5_000));
+    expect(answer).toMatchObject({ kind: "resource", status: 202, charge: { status: "processing" } });
+  });
+});
+
+describe("a shard that is nearly full", () => {
+  const { rejection } = reject("overloaded", "nearly full", { retry_after: 60 });
+
+  it("begins nothing new, but answers again what it answered", async () => {
+    const first = await answered(charge("r1"));
+    shard.parts.actor.nearlyFull = rejection;
+    expect(await answered(charge("r2", 10_000, command(), "another"))).toMatchObject({ kind: "problem", rejection });
+    const id = world.ids.next("trf", world.sim.now);
+    expect(await answered(transfer("r3", id, "one"))).toMatchObject({ kind: "problem", rejection });
+    expect(withoutReplay(await answered(charge("r4")))).toEqual(withoutReplay(first));
+    shard.parts.actor.nearlyFull = null;
+    // Nothing was kept of the refusals.
+    expect(await answered(charge("r5", 10_000, command(), "another"))).toMatchObject({ status: 201, replayed: false });
+    expect(await answered(transfer("r6", id, "one"))).toMatchObject({ kind: "resource" });
   });
 });

@@ -13,7 +13,7 @@ import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { SealedFields } from "../kit/sealed-fields.ts";
-import { callActor } from "../kit/stub.ts";
+import { callActor, refusalIn } from "../kit/stub.ts";
 import {
   type CommandRow,
   findAnswer,
@@ -76,6 +76,7 @@ export class Intake {
       const asked = settlingAsBefore(command, key.request, known.request);
       return this.#chargeAnswer(await this.#replay(known, asked, waitMs, meta));
     }
+    if (actor.nearlyFull !== null) return this.#problem(actor.nearlyFull, meta);
     const settling = await settlingOf(this.#deps.env, command, key.request);
     if (!settling.ok) return this.#problem(settling.rejection, meta);
     const { request } = settling.value;
@@ -111,6 +112,7 @@ export class Intake {
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
     if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
+    if (actor.nearlyFull !== null) return this.#problem(actor.nearlyFull, meta);
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
     for (const account of mustExist(checked.value.legs)) {
@@ -129,8 +131,11 @@ export class Intake {
     try {
       const found = await callActor<AccountRpc, unknown>(ACCOUNTS, account, (rpc) => rpc.describe());
       return found === null ? unknownAccount(account).rejection : null;
-    } catch {
-      return reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 }).rejection;
+    } catch (error) {
+      return (
+        refusalIn(error) ??
+        reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 }).rejection
+      );
     }
   }
 
@@ -188,7 +193,9 @@ export class Intake {
     const { waiters, actor } = this.#deps;
     const started = actor.clock.now();
     const enough = (saga: Saga): boolean =>
-      !isLive(saga) || (saga.status === "waiting" && saga.steps[saga.cursor]?.name === "review");
+      !isLive(saga) ||
+      (saga.status === "waiting" && saga.steps[saga.cursor]?.name === "review") ||
+      shutOut(saga) !== null;
     let saga = await waiters.until(id, () => this.#saga(id), enough, waitMs);
     if (!enough(saga) && !saga.shown) {
       const left = Math.max(1, DOOR_MS - (actor.clock.now() - started));
@@ -203,6 +210,8 @@ export class Intake {
       const request_id = findAnswer(actor.sql, id)?.request_id ?? meta.correlation;
       return { kind: "problem", rejection: saga.failure.rejection, request_id, replayed };
     }
+    const shut = shutOut(saga);
+    if (shut !== null) return { kind: "problem", rejection: shut, request_id: meta.correlation, replayed };
     if (isLive(saga) && !saga.shown) {
       return { kind: "problem", rejection: inProgress, request_id: meta.correlation, replayed };
     }
@@ -241,6 +250,16 @@ export class Intake {
     return { kind: "resource", transfer: kept ?? transferRecord(settled.saga), replayed: settled.replayed };
   }
 }
+
+/**
+ * Why a saga stands still before its caller was told of anything: an actor it needs has shut its door. The caller is not kept
+ * waiting for that and no answer is fixed: the saga tries on, and the same command tells what became of it.
+ */
+const shutOut = (saga: Saga): Rejection | null => {
+  const error = saga.steps[saga.cursor]?.error ?? null;
+  const told = saga.kind === "charge" && saga.shown;
+  return isLive(saga) && !told && error?.code === "upstream_unavailable" ? error : null;
+};
 
 const inProgress = reject("idempotency_in_progress", "the first answer to this command is not fixed yet", {
   retry_after: 1,

@@ -6,6 +6,7 @@ import { fromMinor } from "../../schema/money.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { CoordinatorRpc, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
 import { shardName } from "../../schema/streams.ts";
+import { refusalIn } from "../kit/stub.ts";
 import type { SagaCoordinator } from "./object.ts";
 
 const COORDINATORS = (env as unknown as { COORDINATORS: DurableObjectNamespace<SagaCoordinator> }).COORDINATORS;
@@ -251,5 +252,26 @@ describe("a shard that was tampered with", () => {
     });
     expect(await shardAt(0).verifyReport(report.id)).toEqual(report);
     expect(await shardAt(0).verifyReport("vrf_nobody")).toBeNull();
+  });
+
+  test("is named where a trial balance was asked for", async () => {
+    const refusal = await shardAt(0)
+      .trialBalance(true)
+      .then(() => null, refusalIn);
+    expect(refusal).toEqual({
+      code: "upstream_unavailable",
+      detail: `the log of saga/${shardName(8)} fails verification at seq ${broken}`,
+    });
+  });
+
+  test("verifies all the same, where it is the one that leads verifications, and names itself", async () => {
+    await rows(0, "UPDATE events SET body = replace(body, 'cut.moved', 'cut.maved') WHERE seq = 1");
+    await evictDurableObject(stubOf(0));
+    const report = await shardAt(0).startVerify(20_000);
+    expect(report.failures).toEqual([
+      { stream: `saga/${shardName(0)}`, seq: 1, reason: "hash does not follow" },
+      { stream: `saga/${shardName(8)}`, seq: broken, reason: "hash does not follow" },
+    ]);
+    expect(await shardAt(0).verifyReport(report.id)).toEqual(report);
   });
 });

@@ -11,6 +11,8 @@ export const VERIFY_TIMER = "verify";
 /** Above this many accounts a trial balance is the newest cut, unless a fresh one is asked for. */
 const FRESH_UP_TO = 500;
 const PROGRESS_EVERY_MS = 30_000;
+/** Jobs a shard with a broken log keeps in memory. */
+const MAX_UNWRITTEN = 16;
 
 type Self = Pick<CoordinatorRpc, "cutShard" | "directory" | "verifyLog">;
 
@@ -22,6 +24,8 @@ export class Reports {
   readonly #self: Self;
   #cutting: Promise<TrialBalance> | null = null;
   readonly #verifying = new Set<string>();
+  /** Jobs of a shard that may not write: they last as long as its memory. */
+  readonly #unwritten = new Map<string, VerifyJob>();
 
   constructor(actor: Actor<ShardState>, env: ObjectEnv, shard: number, self: Self) {
     this.#actor = actor;
@@ -74,7 +78,7 @@ export class Reports {
   }
 
   report(id: string): VerifyReport | null {
-    return this.#read<VerifyJob>(id)?.report ?? null;
+    return this.#job(id)?.report ?? null;
   }
 
   /** Goes on with a run where its last kept batch left it. */
@@ -82,11 +86,12 @@ export class Reports {
     if (this.#verifying.has(id)) return;
     this.#verifying.add(id);
     try {
+      const cut = this.#read<TrialBalance>("cut");
       for (;;) {
-        const job = this.#read<VerifyJob>(id);
+        const job = this.#job(id);
         if (job === null || job.left.length === 0) break;
         const self = { stream: this.#actor.log.stream, verifyLog: this.#self.verifyLog };
-        this.#keep(await verifySome(this.#env, job, self));
+        this.#keep(await verifySome(this.#env, job, self, cut));
       }
     } finally {
       this.#verifying.delete(id);
@@ -94,11 +99,23 @@ export class Reports {
   }
 
   #keep(job: VerifyJob): void {
+    // A shard whose own log is broken writes nothing, and that must not keep it from saying which logs are.
+    if (this.#actor.closedDoor?.code === "upstream_unavailable") {
+      this.#unwritten.set(job.report.id, job);
+      const [oldest] = this.#unwritten.keys();
+      if (this.#unwritten.size > MAX_UNWRITTEN && oldest !== undefined) this.#unwritten.delete(oldest);
+      return;
+    }
+    this.#unwritten.delete(job.report.id);
     this.#actor.turn((turn) => {
       this.#write(job.report.id, "verify", job);
       if (job.left.length === 0) turn.timers.clear(VERIFY_TIMER, job.report.id);
       else turn.timers.set(VERIFY_TIMER, job.report.id, turn.now + PROGRESS_EVERY_MS);
     });
+  }
+
+  #job(id: string): VerifyJob | null {
+    return this.#unwritten.get(id) ?? this.#read<VerifyJob>(id);
   }
 
   #read<T>(id: string): T | null {

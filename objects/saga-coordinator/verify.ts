@@ -1,11 +1,12 @@
 import { GENESIS_HASH } from "../../schema/events.ts";
 import { SHARDS } from "../../schema/ids.ts";
 import type { ActorRpc, LogVerdict } from "../../schema/rpc/actor.ts";
-import type { CoordinatorRpc, VerifyReport } from "../../schema/rpc/coordinator.ts";
+import type { CoordinatorRpc, TrialBalance, VerifyReport } from "../../schema/rpc/coordinator.ts";
 import { HOUSE_STREAMS, shardName } from "../../schema/streams.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { keeperOf } from "../kit/keepers.ts";
 import { callActor } from "../kit/stub.ts";
+import { type KeptHead, keptHeads } from "./kept-heads.ts";
 
 /** Actors verified side by side, and events a call. */
 const WIDTH = 8;
@@ -39,13 +40,28 @@ export const allStreams = async (
   return [...streams].sort();
 };
 
-/** Walks one log from its genesis to its head. */
-const verifyStream = async (ask: (after: number, hash: string) => Promise<LogVerdict>): Promise<LogVerdict> => {
+/** Walks one log from its genesis to its head, past every head of it that somebody else has kept. */
+export const verifyStream = async (
+  ask: (after: number, hash: string, limit: number) => Promise<LogVerdict>,
+  kept: readonly KeptHead[],
+): Promise<LogVerdict> => {
   let after = 0;
   let hash = GENESIS_HASH;
   for (;;) {
-    const verdict = await ask(after, hash);
-    if (verdict.failure !== null || verdict.upto >= verdict.head || verdict.upto === after) return verdict;
+    // A page ends where somebody knows the hash: that is where it is compared.
+    const stops = kept.map(({ seq }) => seq - after).filter((distance) => distance > 0);
+    const verdict = await ask(after, hash, Math.min(EVENTS, ...stops));
+    if (verdict.failure !== null) return verdict;
+    const other = kept.find(({ seq, hash: known }) => seq === verdict.upto && known !== verdict.hash);
+    if (other !== undefined) {
+      return { ...verdict, failure: { seq: verdict.upto, reason: `differs from ${other.keeper}` } };
+    }
+    if (verdict.upto >= verdict.head || verdict.upto === after) {
+      const further = kept.find(({ seq }) => seq > verdict.upto);
+      if (further === undefined) return verdict;
+      const reason = `log was cut short: ${further.keeper} has seen seq ${further.seq}`;
+      return { ...verdict, failure: { seq: verdict.upto + 1, reason } };
+    }
     after = verdict.upto;
     hash = verdict.hash;
   }
@@ -56,17 +72,20 @@ export const verifySome = async (
   env: ObjectEnv,
   job: VerifyJob,
   self: { stream: string; verifyLog: ActorRpc["verifyLog"] },
+  cut: TrialBalance | null,
 ): Promise<VerifyJob> => {
   const batch = job.left.slice(0, WIDTH);
+  // Kept before the logs are walked: then no log may be shorter.
+  const kept = await keptHeads(env, batch, cut);
   const verdicts = await Promise.all(
     batch.map(async (stream): Promise<LogVerdict> => {
       const keeper = keeperOf(env, stream);
       if (keeper === null) throw new Error(`no such stream ${stream}`);
-      const ask = (after: number, hash: string): Promise<LogVerdict> =>
+      const ask = (after: number, hash: string, limit: number): Promise<LogVerdict> =>
         stream === self.stream
-          ? self.verifyLog(after, hash, EVENTS)
-          : keeper((actor) => actor.verifyLog(after, hash, EVENTS));
-      return verifyStream(ask).catch(() => ({
+          ? self.verifyLog(after, hash, limit)
+          : keeper((actor) => actor.verifyLog(after, hash, limit));
+      return verifyStream(ask, kept.get(stream) ?? []).catch(() => ({
         stream,
         upto: 0,
         hash: GENESIS_HASH,

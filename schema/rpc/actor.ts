@@ -6,7 +6,7 @@ export type ActorRpc = {
   eventsSince(after: number, limit: number): Promise<LogRow[]>;
   /** The newest seq and its hash. */
   head(): Promise<LogHead>;
-  /** Recomputes the chain over (after, after + limit]; the caller carries `hash` on. */
+  /** Recomputes the chain over (after, after + limit], of what is sealed one segment at most; the caller carries `hash` on. */
   verifyLog(after: number, prevHash: string, limit: number): Promise<LogVerdict>;
   /** Runs every timer that is due now; answers how many ran. The cron sweep and the test clock call it. */
   runDueTimers(): Promise<number>;

@@ -1,5 +1,5 @@
 import { type Context, Hono } from "hono";
-import { isOverloaded, isRetryable } from "../../objects/kit/stub.ts";
+import { isOverloaded, isRetryable, refusalIn } from "../../objects/kit/stub.ts";
 import { type Rejection, reject } from "../../schema/rejections.ts";
 import { type Env, edgeSettings } from "../env.ts";
 import { authenticate } from "./authenticate.ts";
@@ -30,6 +30,8 @@ const refuse = (rejection: Rejection): Answer => ({ ok: false, rejection });
 const fault = (error: unknown, requestId: string): Answer => {
   const { name, message, stack } = error instanceof Error ? error : new Error("not an error");
   console.error(JSON.stringify({ level: "error", request_id: requestId, error: name, message, stack }));
+  const refusal = refusalIn(error);
+  if (refusal !== null) return refuse(refusal);
   return isOverloaded(error) || isRetryable(error)
     ? reject("overloaded", "an actor could not be reached in time; the same call may be made again", { retry_after: 1 })
     : reject("internal", message);

@@ -1,12 +1,14 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Run } from "../../../schema/events.ts";
 import { Actor, type Fold } from "../actor.ts";
+import type { Archive } from "../archive.ts";
 import { type ObjectEnv, relayPort } from "../env.ts";
-import type { RelayPort } from "../relay.ts";
+import type { GrowthRules } from "../growth.ts";
+import type { LogPort } from "../relay.ts";
 import type { Timer } from "../timers.ts";
 import generated from "./migrations/0000_kit.sql";
 
-export type CounterEnv = Pick<ObjectEnv, "READ_MODEL"> & {
+export type CounterEnv = Pick<ObjectEnv, "READ_MODEL" | "LOGS"> & {
   COUNTERS: DurableObjectNamespace<Counter>;
   EVENTS: Queue<Run>;
 };
@@ -45,10 +47,37 @@ export const tally: Fold<Tally> = {
 /** A queue that takes nothing while this is set, for every counter. */
 export const outage = { queue: false };
 
-const relayOf = (env: CounterEnv): RelayPort => {
+/** A step of sealing: the archive has written, or has read; the consumers' checkpoints are about to be asked for. */
+export type SealingStep = "put" | "read" | "asking";
+/** What happens to a counter there. */
+export const interruption: { at: (step: SealingStep, ctx: DurableObjectState) => void | Promise<void> } = {
+  at: () => undefined,
+};
+
+/** Small enough to seal a counter of a few hundred events; `size`: what it is believed to hold, in bytes. */
+export const growth: Partial<GrowthRules> & { size: () => number } = { segmentEvents: 100, size: () => 0 };
+
+const interrupted = (archive: Archive, ctx: DurableObjectState): Archive => ({
+  async put(key, text) {
+    await archive.put(key, text);
+    await interruption.at("put", ctx);
+  },
+  async get(key) {
+    const text = await archive.get(key);
+    await interruption.at("read", ctx);
+    return text;
+  },
+});
+
+const relayOf = (env: CounterEnv, ctx: DurableObjectState): LogPort => {
   const port = relayPort(env);
   return {
     ...port,
+    ...(port.archive === undefined ? {} : { archive: interrupted(port.archive, ctx) }),
+    consumed: async (stream) => {
+      await interruption.at("asking", ctx);
+      return port.consumed(stream);
+    },
     send: async (runs) => {
       if (outage.queue) throw new Error("the queue is down");
       await port.send(runs);
@@ -71,7 +100,8 @@ export class Counter extends DurableObject<CounterEnv> {
       stream: `counter/${ctx.id.name}`,
       fold: tally,
       migrations: MIGRATIONS,
-      relay: relayOf(env),
+      relay: relayOf(env, ctx),
+      growth: { ...growth, size: () => growth.size() },
       onTimer: (timer) => {
         this.fired.push(timer);
         return this.onTimer(timer);

@@ -149,7 +149,12 @@ const refusalOf = (called: readonly Called[]): Rejection | null =>
 
 const unanswered = (called: readonly Called[]): boolean => called.some(({ answer }) => answer === null || !answer.ok);
 
-const again: Move = { outcome: "unknown" };
+/** The same calls once more; the step shows why, where an account said so. */
+const again = (called: readonly Called[]): Move => {
+  const shut = called.map(({ answer }) => (answer === null || answer.ok ? null : answer.rejection));
+  const error = shut.find((rejection) => rejection !== null);
+  return error === undefined ? { outcome: "unknown" } : { outcome: "unknown", error };
+};
 
 const declinedWith = (rejection: Rejection, code: FailureCode): Move => ({
   outcome: "declined",
@@ -162,7 +167,7 @@ export const reserveAt = async (saga: Saga, accounts: readonly string[], port: C
   const called = await callAll(saga, "reserve", targets, port);
   const refusal = refusalOf(called);
   if (refusal !== null) return declinedWith(refusal, "upstream_unavailable");
-  return unanswered(called) ? again : { outcome: "done" };
+  return unanswered(called) ? again(called) : { outcome: "done" };
 };
 
 /** Posts at the account that decides: the payer's. Its no is stored there, and final. */
@@ -170,7 +175,7 @@ export const decideAt = async (saga: Saga, account: string, port: CallPort): Pro
   const called = await callAll(saga, "post", [ofTransfer(saga, account)], port);
   const refusal = refusalOf(called);
   if (refusal !== null) return declinedWith(refusal, "payment_declined");
-  return unanswered(called) ? again : { outcome: "done", result: { acks: acknowledged(called) } };
+  return unanswered(called) ? again(called) : { outcome: "done", result: { acks: acknowledged(called) } };
 };
 
 /** Voids at each account, the ones that said no included: a late reserve finds a tombstone. */
@@ -179,7 +184,7 @@ export const voidAt = async (saga: Saga, accounts: readonly string[], port: Call
   const called = await callAll(saga, "void", targets, port);
   const posted = called.find(({ answer }) => answer?.ok === true && answer.state === "posted");
   if (posted !== undefined) return { outcome: "unknown", park: `${posted.account} posted what is being voided` };
-  return unanswered(called) ? again : { outcome: "done" };
+  return unanswered(called) ? again(called) : { outcome: "done" };
 };
 
 /** Acknowledgements by call, as the journal keeps them. */
@@ -213,7 +218,7 @@ export const postEverywhere = async (saga: Saga, except: string | null, port: Ca
     return { outcome: "unknown", result, park: `${beyond.account}: ${finalNo(beyond.answer)?.rejection.code}` };
   }
   if (refused.length > 0) return { outcome: "unknown", result, retryInMs: 0, redirects: toSuspense(saga, refused) };
-  return unanswered(called) ? { ...again, result } : { outcome: "done", result };
+  return unanswered(called) ? { ...again(called), result } : { outcome: "done", result };
 };
 
 const toSuspense = (saga: Saga, refused: readonly Called[]): Record<string, string> => {

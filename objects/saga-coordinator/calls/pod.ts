@@ -10,7 +10,7 @@ type Move = Omit<StepReport, "step" | "epoch">;
 
 const refusedBy = (rejection: Rejection): Move =>
   ["overloaded", "internal", "upstream_unavailable"].includes(rejection.code)
-    ? { outcome: "unknown" }
+    ? { outcome: "unknown", error: rejection }
     : { outcome: "declined", declined: { rejection, code: "upstream_unavailable", decline_reason: rejection.code } };
 
 const callPod = async (saga: Saga, op: PermitOp, port: CallPort): Promise<PermitAnswer> =>

@@ -16,6 +16,8 @@ export class AccountModel {
   readonly words = new Map<string, Word>();
   /** Set to refuse everything new, credits too. */
   closed = false;
+  /** Set to keep the door shut: it says nothing of any transfer. */
+  shut: Rejection | null = null;
   readonly #parsed: NonNullable<ReturnType<typeof parseAccount>>;
   readonly #late = { epoch: 0, debit: 0n, credit: 0n };
   #seq = 0;
@@ -47,6 +49,7 @@ export class AccountModel {
   }
 
   apply(op: AccountOp): AccountAnswer {
+    if (this.shut !== null) return { ok: false, final: false, rejection: this.shut };
     if (op.legs.length === 0 || op.legs.some((leg) => leg.account !== this.name)) throw new Error("not my legs");
     if (op.op === "post" && op.tag === null) throw new Error("posted without a tag");
     const word = this.words.get(op.transfer);

@@ -1,6 +1,7 @@
 import type { EventBody, JsonObject } from "../../../schema/events.ts";
 import { feeRates } from "../../../schema/fees.ts";
 import type { IdSource } from "../../../schema/ids.ts";
+import type { Rejection } from "../../../schema/rejections.ts";
 import type { CoordinatorRpc } from "../../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../../schema/sagas.ts";
 import { shardName, streamOf } from "../../../schema/streams.ts";
@@ -45,6 +46,7 @@ class ShardActor {
   readonly ids: IdSource;
   readonly log: { stream: string };
   readonly closedDoor = null;
+  nearlyFull: Rejection | null = null;
   state: ShardState;
   readonly #disk: Disk;
   readonly #mailbox: Mailbox<Command<ShardState, unknown>>;
