@@ -45,6 +45,8 @@ export type ChargeInput = {
   transfer: string;
   /** Logical names: what the payer's money comes from, the pod's account, the fee account. */
   legs: TransferLeg[];
+  /** True when the pod's account had a cap just before begin, so that its credit is reserved before a wallet is debited. */
+  capped?: boolean;
 };
 
 /** One leg on its physical account. Legs of one account stay apart by index and are judged together. */

@@ -26,7 +26,8 @@ export type IdPrefix =
   | "dlv"
   | "key"
   | "evt"
-  | "vrf";
+  | "vrf"
+  | "mon";
 
 /** Where time comes from: milliseconds since the epoch. Injected everywhere, so that tests own it. */
 export type Clock = { now(): number };

@@ -5,7 +5,7 @@ import { createIdSource } from "../../schema/ids.ts";
 import type { Role } from "../../schema/permissions.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { PermitAnswer, PermitOp, PodAnswer, PodCommand, PodReply, PodRpc, Viewer } from "../../schema/rpc/pod.ts";
-import { KEPT_MS, PRUNE_BATCH } from "./answers.ts";
+import { KEPT_MS, PRUNE_BATCH } from "../kit/kept-answers.ts";
 import { creation, euros } from "./fixtures.ts";
 import { tokenHash } from "./invitation-token.ts";
 import type { CrowdPod } from "./object.ts";

@@ -117,7 +117,7 @@ describe("a log that no account can have written is not folded", () => {
     ["a post without a cut epoch", change(1, data({ tag: null })), "without a cut epoch"],
     ["an account opened twice", change(1, () => lived().events[0] as EventBody), "cannot open"],
     ["money before the account is opened", () => replay(lived().events.slice(1)), "never opened"],
-    ["a freeze of a frozen account", change(0, (event) => ({ ...event, type: "account.frozen" })), "not open"],
+    ["a freeze of nothing", change(0, (event) => ({ ...event, type: "account.frozen" })), "never opened"],
     ["an event of no known type", change(3, (event) => ({ ...event, type: "transfer.imagined" })), "unknown event"],
   ];
   test.each(rows)("%s", (_, attempt, message) => {

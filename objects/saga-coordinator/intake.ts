@@ -1,9 +1,10 @@
+import { accountNames } from "../../schema/accounts.ts";
 import { DEFAULT_CONNECTOR } from "../../schema/connectors.ts";
 import type { Meta } from "../../schema/events.ts";
 import { canonicalJson, SYSTEM } from "../../schema/events.ts";
 import type { FeeRates } from "../../schema/fees.ts";
-import { type Rejection, reject } from "../../schema/rejections.ts";
-import type { AccountRpc } from "../../schema/rpc/account.ts";
+import { accept, type Rejection, type Result, reject } from "../../schema/rejections.ts";
+import type { AccountRpc, AccountTerms } from "../../schema/rpc/account.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { ChargeAnswer, CreateCharge, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
 import type { GatewayRpc, InstrumentAnswer } from "../../schema/rpc/gateway.ts";
@@ -25,7 +26,15 @@ import {
   transferScope,
 } from "./answers.ts";
 import { chargeInputOf, type SealedCharge } from "./begin-charge.ts";
-import { checkTransfer, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
+import {
+  accountsToAsk,
+  checkTransfer,
+  isCapped,
+  mustExist,
+  transferRecord,
+  unknownAccount,
+  withTerms,
+} from "./begin-transfer.ts";
 import { type BeginSaga, begin } from "./decide.ts";
 import { chargeByInstrument, chargeByWallet } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
@@ -38,6 +47,9 @@ import { sagaOfCharge } from "./webhooks.ts";
 
 /** How long a call is held for the first word on a saga, whatever patience the caller has. Milliseconds. */
 const DOOR_MS = 30_000;
+
+/** Accounts asked side by side before a transfer begins. */
+const ASKED_AT_ONCE = 5;
 
 type Deps = {
   actor: Actor<ShardState>;
@@ -86,6 +98,12 @@ export class Intake {
     const now = actor.clock.now();
     const ids = { charge: actor.ids.next("chg", now, shard), transfer: actor.ids.next("trf", now, shard), shard };
     const input = chargeInputOf(command, ids, instrument, description, fees);
+    if (instrument === null) {
+      const account = accountNames.pod(command.pod, input.settled.currency);
+      const terms = await this.#terms([account]);
+      if (!terms.ok) return this.#problem(terms.rejection, meta);
+      if (isCapped(terms.value.get(account))) input.capped = true;
+    }
     const first = beginning(sagaOfCharge(ids.charge) ?? "", "charge", key.subject, input, meta);
     const definition = instrument === null ? chargeByWallet : chargeByInstrument;
     const others = [streamOf.pod(command.pod), streamOf.risk(command.payer)];
@@ -103,25 +121,37 @@ export class Intake {
     if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
-    for (const account of mustExist(checked.value.legs)) {
-      const refusal = await this.#absent(account);
-      if (refusal !== null) return this.#problem(refusal, meta);
-    }
+    const { legs } = checked.value;
+    const terms = await this.#terms(accountsToAsk(legs));
+    if (!terms.ok) return this.#problem(terms.rejection, meta);
+    const absent = mustExist(legs).find((account) => terms.value.get(account) == null);
+    if (absent !== undefined) return this.#problem(unknownAccount(absent).rejection, meta);
+    const input = withTerms(checked.value, terms.value);
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
-    const first = beginning(saga, "ledger_transfer", meta.principal.user, checked.value, meta);
+    const first = beginning(saga, "ledger_transfer", meta.principal.user, input, meta);
     const begun = await actor.submit((turn) => this.#begin(turn, scope, request, ledgerTransfer, first, meta, []));
     return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
   }
 
-  /** Why an account cannot take part; null when it was opened. */
-  async #absent(account: string): Promise<Rejection | null> {
+  /** What each account says of itself; null for one that was never opened. Refused while one of them cannot be reached. */
+  async #terms(accounts: readonly string[]): Promise<Result<ReadonlyMap<string, AccountTerms | null>>> {
     const { ACCOUNTS } = this.#deps.env;
-    try {
-      const found = await callActor<AccountRpc, unknown>(ACCOUNTS, account, (rpc) => rpc.describe());
-      return found === null ? unknownAccount(account).rejection : null;
-    } catch {
-      return reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 }).rejection;
-    }
+    const found = new Map<string, AccountTerms | null>();
+    let unreached: string | null = null;
+    const left = [...accounts];
+    const ask = async (): Promise<void> => {
+      for (let account = left.shift(); account !== undefined && unreached === null; account = left.shift()) {
+        try {
+          found.set(account, await callActor<AccountRpc, AccountTerms | null>(ACCOUNTS, account, (rpc) => rpc.terms()));
+        } catch {
+          unreached = account;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, accounts.length) }, ask));
+    return unreached === null
+      ? accept(found)
+      : reject("upstream_unavailable", `${unreached} cannot be reached now`, { retry_after: 1 });
   }
 
   /** What the provider says of an instrument; it cannot say when it is not there, and then the capture will. */

@@ -46,7 +46,12 @@ vi.mock("./calls/accounts.ts", async (importOriginal) => {
     if (planted.bug === "only the first account is voided") return original.voidAt(saga, accounts.slice(0, 1), port);
     return planted.bug === "nothing is voided" ? { outcome: "done" } : original.voidAt(saga, accounts, port);
   };
-  return { ...original, voidAt };
+  const postEverywhere: typeof original.postEverywhere = async (saga, except, port) => {
+    const move = await original.postEverywhere(saga, except, port);
+    if (planted.bug !== "a refused credit goes nowhere" || move.redirects === undefined) return move;
+    return { outcome: "done", result: move.result ?? {} };
+  };
+  return { ...original, voidAt, postEverywhere };
 });
 
 afterEach(() => {
@@ -71,6 +76,7 @@ it.each([
   "a retry is never due",
   "only the first account is voided",
   "nothing is voided",
+  "a refused credit goes nowhere",
 ])("the simulation notices when %s", { timeout: 120_000 }, async (bug) => {
   planted.bug = bug;
   expect(await noticed(SEEDS)).not.toBeNull();

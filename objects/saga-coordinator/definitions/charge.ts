@@ -27,8 +27,32 @@ export const chargeByInstrument: SagaDefinition = define(
   ["review"],
 );
 
-/** A charge from the payer's own wallet: the wallet's post is the decision, so an empty wallet is a refusal and no charge. */
+/**
+ * A charge from the payer's own wallet: the wallet's post is the decision, so an empty wallet is a refusal and no charge. The
+ * pod's credit is reserved first where it may be refused: under a cap, and after a review, which may have outlasted what was
+ * known of the cap.
+ */
 export const chargeByWallet: SagaDefinition = define(
+  {
+    kind: "charge",
+    version: 2,
+    door: "debit",
+    deadlineMs: 7 * DAY_MS,
+    steps: [
+      compensatable("admit"),
+      compensatable("assess"),
+      compensatable("review", { undo: false, skip: notInReview }),
+      compensatable("reserve", { skip: (saga) => chargeInput(saga).capped !== true && notInReview(saga) }),
+      pivot("debit", { posts: true }),
+      retriable("post", { posts: true }),
+      retriable("conclude"),
+    ],
+  },
+  ["review"],
+);
+
+/** As charges from a wallet were before pods' accounts could have a cap. */
+export const chargeByWalletV1: SagaDefinition = define(
   {
     kind: "charge",
     version: 1,
@@ -46,5 +70,7 @@ export const chargeByWallet: SagaDefinition = define(
   ["review"],
 );
 
-export const chargeDefinition = (saga: Parameters<typeof chargeInput>[0]): SagaDefinition =>
-  chargeInput(saga).source.type === "wallet" ? chargeByWallet : chargeByInstrument;
+export const chargeDefinition = (saga: Parameters<typeof chargeInput>[0]): SagaDefinition => {
+  if (chargeInput(saga).source.type === "instrument") return chargeByInstrument;
+  return saga.version === chargeByWalletV1.version ? chargeByWalletV1 : chargeByWallet;
+};
