@@ -4,7 +4,7 @@ import type { AccountKind } from "./accounts.ts";
 import type { ChargeRecord, ChargeStatus } from "./charges.ts";
 import type { Role } from "./permissions.ts";
 import type { PodRecord, PodStatus } from "./pods.ts";
-import type { Counters, EntryRecord } from "./rpc/account.ts";
+import type { AccountStatus, Counters, EntryRecord } from "./rpc/account.ts";
 import type { Saga, SagaKind, SagaStatus } from "./sagas.ts";
 
 /**
@@ -68,6 +68,9 @@ export const charges = sqliteTable(
   (table) => [index("charges_by_pod").on(table.pod, table.id)],
 );
 
+/** What operators have changed of an account; bounds are decimal strings in its currency, null for none. */
+export type AccountTermsDoc = { status: AccountStatus; floor: string | null; cap: string | null };
+
 /** An account's counters after its newest event. One row a physical account: a logical one is the sum of its stripes. */
 export const accounts = sqliteTable(
   "accounts",
@@ -80,6 +83,8 @@ export const accounts = sqliteTable(
     counters: text("counters", { mode: "json" }).$type<Counters>().notNull(),
     seq: integer("seq").notNull(),
     hash: text("hash").notNull(),
+    /** Null while they are as the account's kind opens. */
+    terms: text("terms", { mode: "json" }).$type<AccountTermsDoc>(),
   },
   (table) => [index("accounts_by_owner").on(table.kind, table.owner)],
 );

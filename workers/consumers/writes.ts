@@ -120,9 +120,13 @@ export const statementsFor = (db: D1Database, writes: Writes): D1PreparedStateme
     db,
     "accounts",
     ["id"],
-    ["counters", "seq", "hash"],
+    ["counters", "seq", "hash", "terms"],
     ["kind", "owner", "currency"],
-    writes.accounts.map((account) => ({ ...account, counters: JSON.stringify(account.counters) })),
+    writes.accounts.map((account) => ({
+      ...account,
+      counters: JSON.stringify(account.counters),
+      terms: account.terms === null ? null : JSON.stringify(account.terms),
+    })),
   ),
   ...upsert(
     db,

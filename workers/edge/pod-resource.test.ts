@@ -54,7 +54,7 @@ describe("a pod's balances", () => {
 
   it("are shown in a list as in the single read: a row for every currency", () => {
     const counters = { debits_posted: "0", credits_posted: "500", debits_pending: "0", credits_pending: "0" };
-    const balances = [{ account: `pod:${pod.id}:JPY`, currency: "JPY", counters, seq: 1, head_hash: "" }];
+    const balances = [{ account: `pod:${pod.id}:JPY`, currency: "JPY", counters, terms: null, seq: 1, head_hash: "" }];
     expect(podListed({ pod, balances }).balances).toEqual([
       balanceRow("EUR", null),
       { currency: "JPY", posted: "500", pending: "0", pending_in: "0", available: "500" },

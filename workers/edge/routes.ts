@@ -2,11 +2,13 @@ import { z } from "zod";
 import { pspWebhookRoute } from "../ingress/psp.ts";
 import { openapiDocument } from "./openapi.ts";
 import { answer, defineRoute, type Route } from "./route.ts";
+import { accountRoutes } from "./routes/accounts.ts";
 import { chargeRoutes } from "./routes/charges.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { invitationRoutes } from "./routes/invitations.ts";
 import { ledgerRoutes } from "./routes/ledger.ts";
 import { memberRoutes } from "./routes/members.ts";
+import { monitorRoutes } from "./routes/monitors.ts";
 import { podRoutes } from "./routes/pods.ts";
 import { sagaRoutes } from "./routes/sagas.ts";
 import { serviceRoutes } from "./routes/service.ts";
@@ -41,6 +43,8 @@ export const ROUTES: readonly Route[] = [
   ...chargeRoutes,
   ...walletRoutes,
   ...ledgerRoutes,
+  ...accountRoutes,
+  ...monitorRoutes,
   ...sagaRoutes,
   ...deadLetterRoutes,
   ...testClockRoutes,
