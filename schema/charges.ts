@@ -45,7 +45,10 @@ export type ChargeInput = {
   transfer: string;
   /** Logical names: what the payer's money comes from, the pod's account, the fee account. */
   legs: TransferLeg[];
-  /** True when the pod's account had a cap just before begin, so that its credit is reserved before a wallet is debited. */
+  /**
+   * True when the pod's account had a cap just before begin, or did not answer: its credit is reserved before a wallet is debited.
+   * Absent otherwise, and in every charge from an instrument, which always reserves.
+   */
   capped?: boolean;
 };
 

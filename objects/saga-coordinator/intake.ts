@@ -101,8 +101,8 @@ export class Intake {
     if (instrument === null) {
       const account = accountNames.pod(command.pod, input.settled.currency);
       const terms = await this.#terms([account]);
-      if (!terms.ok) return this.#problem(terms.rejection, meta);
-      if (isCapped(terms.value.get(account))) input.capped = true;
+      // To reserve is right in any case, so an account that does not answer now holds nobody up.
+      if (!terms.ok || isCapped(terms.value.get(account))) input.capped = true;
     }
     const first = beginning(sagaOfCharge(ids.charge) ?? "", "charge", key.subject, input, meta);
     const definition = instrument === null ? chargeByWallet : chargeByInstrument;

@@ -66,6 +66,8 @@ type Spec = {
   /** People of the pod who may not do this. */
   denied?: Speaker[];
   params?: Record<string, FromWorld<string>>;
+  /** What the route insists on in its query. */
+  query?: string;
 };
 
 const eur = (amount: unknown) => ({ amount, currency: "EUR" });
@@ -186,7 +188,7 @@ const SPECS: Spec[] = [
     key: "honoured",
     body: { account: "fee:EUR#0", above: eur("1.00") },
   },
-  { route: "GET /v1/ledger/monitors", access: "admin" },
+  { route: "GET /v1/ledger/monitors", access: "admin", query: "account=fee%3AEUR" },
   { route: "GET /v1/ledger/monitors/{id}", access: "admin", params: { id: "mon_1" } },
   { route: "DELETE /v1/ledger/monitors/{id}", access: "admin", params: { id: "mon_1" } },
   { route: "POST /v1/ledger/transfers", access: "admin", body: transferBody() },
@@ -214,7 +216,8 @@ const pathOf =
       ...change,
     };
     const [, path = ""] = spec.route.split(" ");
-    return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => given(own[name] ?? "", world));
+    const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => given(own[name] ?? "", world));
+    return spec.query === undefined ? filled : `${filled}?${spec.query}`;
   };
 
 type Sent = Partial<Pick<Row, "as" | "path" | "method" | "body" | "headers">>;
@@ -686,7 +689,7 @@ const ACCOUNT_ROWS: Row[] = [
   watch("a name that is no account", monitor({ account: "cash" }), missing),
   watch("an unknown connector", monitor({ account: "psp:nobody:EUR#1" }), missing),
   watch("a wallet no money has met", monitor({ account: "wallet:nobody:EUR" }), missing),
-  on("GET /v1/ledger/monitors")("no account", {}, input("/query/account")),
+  on("GET /v1/ledger/monitors")("no account", { path: "/v1/ledger/monitors" }, input("/query/account")),
   on("GET /v1/ledger/monitors")("a name that is no account", { path: "/v1/ledger/monitors?account=cash" }, missing),
   ...(["GET", "DELETE"] as const).flatMap((method) => {
     const route = on(`${method} /v1/ledger/monitors/{id}`);

@@ -45,6 +45,17 @@ describe("a pod's balances", () => {
     });
   });
 
+  it("count what a floor keeps back, and what a floor below zero lends", () => {
+    const counters = {
+      debits_posted: "0.00",
+      credits_posted: "10.00",
+      debits_pending: "2.00",
+      credits_pending: "0.00",
+    };
+    const available = (floor: string | null) => rowFromCounters("EUR", counters, floor).available;
+    expect(["3.00", "-5.00", null].map(available)).toEqual(["5.00", "13.00", "8.00"]);
+  });
+
   it("are added up in the home currency as an indication", () => {
     const row = (currency: string, posted: string) => ({ ...balanceRow(currency, null), posted });
     const total = aggregateBalance([row("EUR", "10.00"), row("JPY", "0")], "EUR");
