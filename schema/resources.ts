@@ -208,6 +208,10 @@ export const explanationResource = named(
     currency,
     normal_side: z.enum(["debit", "credit"]),
     status: z.enum(["open", "frozen", "closing", "closed"]),
+    stopped: z
+      .strictObject({ by: z.string(), reason: z.string().nullable(), since: time })
+      .nullable()
+      .describe("who made the status what it is, and why; null while the account is open"),
     seq: count,
     head_hash: hash,
     balance: decimal,

@@ -39,6 +39,8 @@ export type AccountState = {
   /** Null until the account is opened. */
   readonly account: PhysicalAccount | null;
   readonly status: AccountStatus;
+  /** Of a closing account that was frozen when it was closed: a closing taken back lifts no freeze. */
+  readonly wasFrozen?: true;
   /** Bounds of the posted balance on the normal side, minor units; null: none. */
   readonly floor: bigint | null;
   readonly cap: bigint | null;

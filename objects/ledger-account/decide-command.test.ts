@@ -118,6 +118,18 @@ describe("status", () => {
     expect(account.events.map(({ data }) => data.reason)).toEqual(to === null ? [] : ["why"]);
   });
 
+  test("a closing taken back lifts no freeze that stood before it", () => {
+    const account = living({ status: "frozen" });
+    account.command(close);
+    expect(fold.summary(account.state)).toContain(", was frozen");
+    const asleep = fold.decode(JSON.parse(JSON.stringify(fold.encode(account.state))));
+    expect(asleep).toEqual(account.state);
+    expect([account.command(unfreeze), account.state.status]).toEqual([["account.reopened"], "frozen"]);
+    expect([account.command(unfreeze), account.state.status]).toEqual([["account.unfrozen"], "open"]);
+    account.command(close);
+    expect([account.command(unfreeze), account.state.status]).toEqual([["account.reopened"], "open"]);
+  });
+
   test("an empty account that is closed is closed in the same commit", () => {
     const account = empty();
     expect(account.command(close)).toEqual(["account.closing", "account.closed"]);

@@ -64,7 +64,7 @@ const decideOpened = (account: PhysicalAccount, state: AccountState, command: Ac
 
 const changeStatus = (
   { name }: PhysicalAccount,
-  { status }: AccountState,
+  { status, wasFrozen }: AccountState,
   { type, reason }: Extract<AccountCommand, { type: "freeze" | "unfreeze" | "close" }>,
 ): Result<NewEvent[]> => {
   const data = { account: name, reason };
@@ -74,7 +74,8 @@ const changeStatus = (
       return status === "open" ? accept([{ type: "account.frozen", data }]) : not();
     case "unfreeze":
       if (status === "frozen") return accept([{ type: "account.unfrozen", data }]);
-      return status === "closing" ? accept([{ type: "account.reopened", data }]) : not();
+      if (status !== "closing") return not();
+      return accept([{ type: "account.reopened", data: { ...data, status: wasFrozen ? "frozen" : "open" } }]);
     case "close":
       return status === "closing" ? not() : accept([{ type: "account.closing", data }]);
   }

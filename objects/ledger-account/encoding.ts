@@ -6,6 +6,7 @@ import { type Side, totalsOf } from "./counters.ts";
 type Encoded = {
   account: string | null;
   status: AccountState["status"];
+  was_frozen?: true;
   floor: string | null;
   cap: string | null;
   counters: { debits_posted: string; credits_posted: string; debits_pending: string; credits_pending: string };
@@ -19,10 +20,12 @@ const minor = (value: bigint | null): string | null => (value === null ? null : 
 const parsed = (text: string | null): bigint | null => (text === null ? null : BigInt(text));
 
 /** A snapshot of the state. */
-export const encode = ({ account, status, floor, cap, counters, holds, late, monitors }: AccountState): JsonValue => {
+export const encode = (state: AccountState): JsonValue => {
+  const { account, status, wasFrozen, floor, cap, counters, holds, late, monitors } = state;
   const encoded: Encoded = {
     account: account?.name ?? null,
     status,
+    ...(wasFrozen === undefined ? {} : { was_frozen: wasFrozen }),
     floor: minor(floor),
     cap: minor(cap),
     counters: {
@@ -40,10 +43,11 @@ export const encode = ({ account, status, floor, cap, counters, holds, late, mon
 
 /** Throws when the snapshot contradicts itself. */
 export const decode = (value: JsonValue): AccountState => {
-  const { account, status, floor, cap, counters, holds, late, monitors = [] } = value as unknown as Encoded;
+  const { account, status, was_frozen, floor, cap, counters, holds, late, monitors = [] } = value as unknown as Encoded;
   const state: AccountState = {
     account: account === null ? null : physicalAccount(account),
     status,
+    ...(was_frozen === undefined ? {} : { wasFrozen: was_frozen }),
     floor: parsed(floor),
     cap: parsed(cap),
     counters: {
@@ -64,12 +68,13 @@ export const decode = (value: JsonValue): AccountState => {
 };
 
 /** Words for what an account need not have: nothing of it where there is none, so that old summaries stay as they were. */
-const extras = ({ holds, monitors }: AccountState): string[] => {
+const extras = ({ holds, monitors, wasFrozen }: AccountState): string[] => {
   let aged = 0;
   for (const hold of holds.values()) if (hold.aged) aged++;
   let triggered = 0;
   for (const monitor of monitors.values()) if (monitor.triggered) triggered++;
   return [
+    ...(wasFrozen ? ["was frozen"] : []),
     ...(aged === 0 ? [] : [`aged ${aged}`]),
     ...(monitors.size === 0 ? [] : [`monitors ${triggered}/${monitors.size}`]),
   ];

@@ -51,6 +51,7 @@ export const explain = (
     currency,
     normal_side: normalSide,
     status: state.status,
+    stopped: state.status === "open" ? null : stoppedBy(sql),
     seq: head.seq,
     head_hash: head.hash,
     balance: posted,
@@ -77,6 +78,22 @@ export const explain = (
     lines,
     next: more ? to : null,
   };
+};
+
+/** Operators' words on a status; the end of a closing account comes by itself and is the closing's doing. */
+const STATUS_WORDS = ["account.frozen", "account.unfrozen", "account.closing", "account.reopened"];
+
+/** The newest of them. */
+const stoppedBy = (sql: SqlStorage): Explanation["stopped"] => {
+  const [row] = sql
+    .exec<Row>(
+      "SELECT seq, body FROM events WHERE body ->> '$.type' IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT 1",
+      JSON.stringify(STATUS_WORDS),
+    )
+    .toArray();
+  if (row === undefined) return null;
+  const { principal, recorded_at, data } = eventOf(row);
+  return { by: principal.user, reason: "reason" in data ? (data.reason ?? null) : null, since: recorded_at };
 };
 
 /** The posted balance at a seq: what the newest posting up to it left. */

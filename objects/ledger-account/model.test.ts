@@ -18,6 +18,7 @@ class ReferenceLedger {
   readonly held = new Map<string, { side: Side; sum: bigint }>();
   readonly saids = new Map<string, Said>();
   status = "open";
+  frozenBefore = false;
   readonly monitors = new Map<string, { above: boolean; threshold: bigint; on: boolean }>();
   readonly normal: Side;
   readonly governed: boolean;
@@ -67,10 +68,11 @@ class ReferenceLedger {
         return null;
       case "unfreeze":
         if (this.status === "open") return "conflict";
-        this.status = "open";
+        this.status = this.status === "closing" && this.frozenBefore ? "frozen" : "open";
         return null;
       case "close":
         if (this.status === "closing") return "conflict";
+        this.frozenBefore = this.status === "frozen";
         this.status = "closing";
         return null;
       case "limit": {

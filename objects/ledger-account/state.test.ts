@@ -196,6 +196,13 @@ describe("an event that does not follow from the account's life is not folded", 
   const held = lived().events[2] as EventBody;
   const rows: [string, () => Bench, string, object, string][] = [
     ["a freeze of a frozen account", () => at("frozen"), "account.frozen", {}, "frozen while frozen"],
+    [
+      "a closing taken back into a freeze that was not",
+      () => closingOf(),
+      "account.reopened",
+      { status: "frozen" },
+      "which it was not",
+    ],
     ["an end without a closing", () => at("open"), "account.closed", {}, "follows from nothing"],
     ["anything else of an empty closing account", () => at("closing"), "account.reopened", {}, "account.closed is due"],
     [
@@ -240,6 +247,7 @@ describe("an event that does not follow from the account's life is not folded", 
     ["an old hold that is young", () => lived(), "hold.aged", { transfer: "trf_held" }, "is not old"],
     ["an old hold that is none", () => lived(), "hold.aged", { transfer: "trf_none" }, "not held"],
   ];
+  const closingOf = () => new Bench(WALLET, { ...lived().state, status: "closing" });
   const watching = () => {
     const bench = at("open");
     bench.append("monitor.added", watch);

@@ -139,7 +139,13 @@ const transferred = (before: AccountState, after: AccountState, data: TransferEv
 const become = (state: AccountState, to: AccountStatus, from: readonly AccountStatus[]): AccountState => {
   opened(state);
   assert(from.includes(state.status), `${to} while ${state.status}`);
-  return { ...state, status: to };
+  const { wasFrozen: _, ...rest } = state;
+  return { ...rest, status: to, ...(to === "closing" && state.status === "frozen" ? { wasFrozen: true } : {}) };
+};
+
+const reopened = (state: AccountState, to: "open" | "frozen"): AccountState => {
+  assert((to === "frozen") === (state.wasFrozen === true), `reopened as ${to}, which it was not`);
+  return become(state, to, ["closing"]);
 };
 
 const limited = (state: AccountState, { floor, cap }: AccountEventData["account.limits_changed"]): AccountState => {
@@ -210,7 +216,7 @@ const evolve = (state: AccountState, body: EventBody): AccountState => {
     case "account.closing":
       return become(state, "closing", ["open", "frozen"]);
     case "account.reopened":
-      return become(state, "open", ["closing"]);
+      return reopened(state, event.data.status);
     case "account.closed":
       return become(state, "closed", ["closing"]);
     case "account.limits_changed":

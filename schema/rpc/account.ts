@@ -156,6 +156,8 @@ export type Explanation = {
   currency: string;
   normal_side: "debit" | "credit";
   status: AccountStatus;
+  /** Who made the status what it is, and why; null while the account is open. */
+  stopped: { by: string; reason: string | null; since: string } | null;
   /** The whole account as it is now, in one turn with the lines. */
   seq: number;
   head_hash: string;
@@ -176,8 +178,8 @@ export type AccountEventData = {
   "account.frozen": { account: string; reason: string | null };
   "account.unfrozen": { account: string; reason: string | null };
   "account.closing": { account: string; reason: string | null };
-  /** A closing taken back before the account was closed. */
-  "account.reopened": { account: string; reason: string | null };
+  /** A closing taken back before the account was closed: it is again what it was before, frozen too. */
+  "account.reopened": { account: string; status: "open" | "frozen"; reason: string | null };
   "account.closed": { account: string };
   /** Both bounds as they are from here on. */
   "account.limits_changed": {

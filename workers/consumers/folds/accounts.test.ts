@@ -50,7 +50,7 @@ describe("the fold of an account", () => {
       { type: "monitor.added", data: { account: NAME, monitor: "mon_1" } },
       { type: "account.unfrozen", data: { account: NAME, reason: "why" } },
       { type: "account.closing", data: { account: NAME, reason: "why" } },
-      { type: "account.reopened", data: { account: NAME, reason: "why" } },
+      { type: "account.reopened", data: { account: NAME, status: "open", reason: "why" } },
       { type: "account.closing", data: { account: NAME, reason: "why" } },
       { type: "account.closed", data: { account: NAME } },
     ];

@@ -25,7 +25,6 @@ const STATUS_AFTER: Readonly<Record<string, AccountStatus>> = {
   "account.frozen": "frozen",
   "account.unfrozen": "open",
   "account.closing": "closing",
-  "account.reopened": "open",
   "account.closed": "closed",
 };
 
@@ -40,7 +39,7 @@ const termsAfter = ({ id, currency, terms }: AccountRow, event: AccountEvent): A
   if (event.type === "account.limits_changed") {
     return { ...before, floor: event.data.floor?.amount ?? null, cap: event.data.cap?.amount ?? null };
   }
-  const status = STATUS_AFTER[event.type];
+  const status = event.type === "account.reopened" ? event.data.status : STATUS_AFTER[event.type];
   return status === undefined ? terms : { ...before, status };
 };
 

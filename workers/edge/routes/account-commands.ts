@@ -35,7 +35,7 @@ export const commandAccount = async (
   return actors.account(name)((ledger) => ledger.command(command, open, commandKey, meta));
 };
 
-/** The actor behind an account's name; null when it is none, or a logical one that is kept in stripes. */
+/** Whether one actor stands behind a name: it is an account's, and not that of a logical one kept in stripes. */
 export const isPhysical = (name: string): boolean => {
   const account = parseAccount(name);
   return account !== null && (account.stripe !== null || account.rules.stripes === 1);
