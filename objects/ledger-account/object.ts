@@ -57,8 +57,8 @@ export class LedgerAccount extends DurableObject<ObjectEnv> implements AccountRp
     });
     this.#words = wordBook(ctx.storage.sql);
     this.#agedShown = agedHolds(this.#actor.state);
-    // Holds made before they were watched.
-    if (this.#actor.state.holds.size > 0) watchHolds(this.#actor);
+    // Holds made before they were watched. A log that is not to be trusted is nobody's to tell of.
+    if (this.#actor.closedDoor === null && this.#actor.state.holds.size > 0) watchHolds(this.#actor);
   }
 
   async applyOps(ops: AccountOp[]): Promise<AccountAnswer[]> {

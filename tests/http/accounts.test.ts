@@ -242,6 +242,21 @@ describe("a cap", () => {
     expect((await read(`pod:${pod.id}:EUR`)).credits_posted).toBe("20.00");
   });
 
+  test("that is set while a charge from a wallet waits for review is heeded all the same", async () => {
+    const pod = await openPod(server, { owner: "rita" });
+    await fundWallet(admin, "rita", "6000.00");
+    const waits = must(await charge(pod.owner, pod, { amount: "6000.00", from: "wallet", key: "big", wait: 0 }), 202);
+    await poll(
+      async () => must(await pod.owner.get<{ status: string }>(`/v1/charges/${waits.id}`), 200).status,
+      (status) => status === "requires_review",
+    );
+    must(await limit(`pod:${pod.id}:EUR`, { cap: "5000.00" }), 200);
+    const approved = await admin.post<unknown>(`/v1/charges/${waits.id}/review`, { decision: "approve", note: "fine" });
+    expect(approved.body).toMatchObject({ status: "failed", failure: { decline_reason: "limit_exceeded" } });
+    expect(await read(wallet("rita"))).toMatchObject({ available: "6000.00", holds: [] });
+    expect(await read(`pod:${pod.id}:EUR`)).toMatchObject({ credits_posted: "0.00", holds: [] });
+  });
+
   test("is never exceeded by credits that come at the same moment", async () => {
     await fundWallet(admin, "crowd", "1.00");
     must(await limit(wallet("crowd"), { cap: "6.00" }), 200);
