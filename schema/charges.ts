@@ -46,8 +46,8 @@ export type ChargeInput = {
   /** Logical names: what the payer's money comes from, the pod's account, the fee account. */
   legs: TransferLeg[];
   /**
-   * True when the pod's account had a cap just before begin, or did not answer: its credit is reserved before a wallet is debited.
-   * Absent otherwise, and in every charge from an instrument, which always reserves.
+   * From a wallet: whether the pod's account had a cap just before begin, or did not answer, so that its credit is reserved before the
+   * wallet is debited. Absent in charges that began before there were caps, and from an instrument, where it is always reserved.
    */
   capped?: boolean;
 };

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createIdSource } from "../../schema/ids.ts";
 import { fromMinor, MAX_MINOR } from "../../schema/money.ts";
-import type { AccountTerms } from "../../schema/rpc/account.ts";
 import type { CreateTransfer } from "../../schema/rpc/coordinator.ts";
-import { accountsToAsk, checkTransfer, mustExist, transferRecord, withTerms } from "./begin-transfer.ts";
+import { checkTransfer, mustExist, transferRecord } from "./begin-transfer.ts";
 import { beginTransfer, DONE, legOf, T0, told, upTo } from "./testing/fixtures.ts";
 import { POD } from "./testing/stories.ts";
 
@@ -130,40 +129,6 @@ describe("a transfer begins", () => {
         legOf("fee:EUR#1", "debit"),
       ]),
     ).toEqual([pod, "wallet:b:EUR"]);
-  });
-});
-
-describe("the terms of accounts", () => {
-  const legs = [
-    legOf("wallet:alice:EUR", "debit", 300n, "0"),
-    legOf("wallet:bob:EUR", "credit", 100n, "1"),
-    legOf(`pod:${POD}:EUR`, "credit", 100n, "2"),
-    legOf("wallet:bob:EUR", "credit", 50n, "3"),
-    legOf("fee:EUR#3", "credit", 50n, "4"),
-  ];
-  const input = { transfer: "trf_1", legs, reason: null, metadata: {} };
-
-  it("are asked of pods and wallets, once each", () => {
-    expect(accountsToAsk(legs)).toEqual(["wallet:alice:EUR", "wallet:bob:EUR", `pod:${POD}:EUR`]);
-  });
-
-  it("say which credits are reserved: those to a cap, but for a closed account's, which suspense takes", () => {
-    const capped = { status: "open", capped: true } as const;
-    const terms = new Map<string, AccountTerms>([
-      ["wallet:alice:EUR", capped],
-      ["wallet:bob:EUR", capped],
-      [`pod:${POD}:EUR`, { status: "closed", capped: true }],
-    ]);
-    expect(withTerms(input, terms).capped).toEqual(["1", "3"]);
-  });
-
-  it("leave the journal as it was where nobody has a cap, or nobody was ever there", () => {
-    const open = { status: "open", capped: false } as const;
-    const terms = new Map<string, AccountTerms | null>([
-      ["wallet:alice:EUR", open],
-      ["wallet:bob:EUR", null],
-    ]);
-    expect(withTerms(input, terms)).toBe(input);
   });
 });
 

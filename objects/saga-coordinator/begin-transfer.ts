@@ -5,7 +5,6 @@ import { canonicalJson } from "../../schema/events.ts";
 import { parseId } from "../../schema/ids.ts";
 import { fromMinor, inRange, toMinor } from "../../schema/money.ts";
 import { accept, type Result, reject } from "../../schema/rejections.ts";
-import type { AccountTerms } from "../../schema/rpc/account.ts";
 import type { CreateTransfer, TransferRecord } from "../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../schema/sagas.ts";
 import { type TransferInput, transferInput } from "./definitions/ledger-transfer.ts";
@@ -82,25 +81,6 @@ export const mustExist = (legs: readonly TransferLeg[]): string[] => [
       .map((leg) => leg.account),
   ),
 ];
-
-/** Whose terms are asked before begin: an account that must exist, or whose credits may have to be reserved. */
-export const accountsToAsk = (legs: readonly TransferLeg[]): string[] => [
-  ...new Set(legs.map((leg) => leg.account).filter((account) => parseAccount(account)?.rules.governed === true)),
-];
-
-/** Whether a credit to an account of these terms has to be reserved. A closed one refuses it in any case, and suspense takes it. */
-export const isCapped = (terms: AccountTerms | null | undefined): boolean =>
-  terms?.capped === true && terms.status !== "closed";
-
-/** The input with what the accounts said: which of its credits have to be reserved. */
-export const withTerms = (input: TransferInput, terms: ReadonlyMap<string, AccountTerms | null>): TransferInput => {
-  const capped = input.legs
-    .filter(({ account, direction }) => {
-      return direction === parseAccount(account)?.rules.normalSide && isCapped(terms.get(account));
-    })
-    .map(({ index }) => index);
-  return capped.length === 0 ? input : { ...input, capped };
-};
 
 export const unknownAccount = (account: string) => reject("not_found", `no account ${account}`);
 

@@ -3,8 +3,7 @@ import { DEFAULT_CONNECTOR } from "../../schema/connectors.ts";
 import type { Meta } from "../../schema/events.ts";
 import { canonicalJson, SYSTEM } from "../../schema/events.ts";
 import type { FeeRates } from "../../schema/fees.ts";
-import { accept, type Rejection, type Result, reject } from "../../schema/rejections.ts";
-import type { AccountRpc, AccountTerms } from "../../schema/rpc/account.ts";
+import { type Rejection, reject } from "../../schema/rejections.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { ChargeAnswer, CreateCharge, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
 import type { GatewayRpc, InstrumentAnswer } from "../../schema/rpc/gateway.ts";
@@ -13,7 +12,6 @@ import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { SealedFields } from "../kit/sealed-fields.ts";
-import { callActor } from "../kit/stub.ts";
 import {
   type CommandRow,
   findAnswer,
@@ -26,15 +24,7 @@ import {
   transferScope,
 } from "./answers.ts";
 import { chargeInputOf, type SealedCharge } from "./begin-charge.ts";
-import {
-  accountsToAsk,
-  checkTransfer,
-  isCapped,
-  mustExist,
-  transferRecord,
-  unknownAccount,
-  withTerms,
-} from "./begin-transfer.ts";
+import { checkTransfer, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
 import { type BeginSaga, begin } from "./decide.ts";
 import { chargeByInstrument, chargeByWallet } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
@@ -42,14 +32,12 @@ import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
 import { accountsNamedBy, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
 import type { ShardState } from "./state.ts";
+import { accountsToAsk, askTerms, isCapped, withTerms } from "./terms.ts";
 import type { Waiters } from "./waiters.ts";
 import { sagaOfCharge } from "./webhooks.ts";
 
 /** How long a call is held for the first word on a saga, whatever patience the caller has. Milliseconds. */
 const DOOR_MS = 30_000;
-
-/** Accounts asked side by side before a transfer begins. */
-const ASKED_AT_ONCE = 5;
 
 type Deps = {
   actor: Actor<ShardState>;
@@ -100,9 +88,9 @@ export class Intake {
     const input = chargeInputOf(command, ids, instrument, description, fees);
     if (instrument === null) {
       const account = accountNames.pod(command.pod, input.settled.currency);
-      const terms = await this.#terms([account]);
+      const terms = await askTerms(this.#deps.env, [account]);
       // To reserve is right in any case, so an account that does not answer now holds nobody up.
-      if (!terms.ok || isCapped(terms.value.get(account))) input.capped = true;
+      input.capped = !terms.ok || isCapped(terms.value.get(account));
     }
     const first = beginning(sagaOfCharge(ids.charge) ?? "", "charge", key.subject, input, meta);
     const definition = instrument === null ? chargeByWallet : chargeByInstrument;
@@ -122,7 +110,7 @@ export class Intake {
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
     const { legs } = checked.value;
-    const terms = await this.#terms(accountsToAsk(legs));
+    const terms = await askTerms(this.#deps.env, accountsToAsk(legs));
     if (!terms.ok) return this.#problem(terms.rejection, meta);
     const absent = mustExist(legs).find((account) => terms.value.get(account) == null);
     if (absent !== undefined) return this.#problem(unknownAccount(absent).rejection, meta);
@@ -131,27 +119,6 @@ export class Intake {
     const first = beginning(saga, "ledger_transfer", meta.principal.user, input, meta);
     const begun = await actor.submit((turn) => this.#begin(turn, scope, request, ledgerTransfer, first, meta, []));
     return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
-  }
-
-  /** What each account says of itself; null for one that was never opened. Refused while one of them cannot be reached. */
-  async #terms(accounts: readonly string[]): Promise<Result<ReadonlyMap<string, AccountTerms | null>>> {
-    const { ACCOUNTS } = this.#deps.env;
-    const found = new Map<string, AccountTerms | null>();
-    let unreached: string | null = null;
-    const left = [...accounts];
-    const ask = async (): Promise<void> => {
-      for (let account = left.shift(); account !== undefined && unreached === null; account = left.shift()) {
-        try {
-          found.set(account, await callActor<AccountRpc, AccountTerms | null>(ACCOUNTS, account, (rpc) => rpc.terms()));
-        } catch {
-          unreached = account;
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, accounts.length) }, ask));
-    return unreached === null
-      ? accept(found)
-      : reject("upstream_unavailable", `${unreached} cannot be reached now`, { retry_after: 1 });
   }
 
   /** What the provider says of an instrument; it cannot say when it is not there, and then the capture will. */

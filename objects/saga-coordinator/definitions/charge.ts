@@ -71,6 +71,7 @@ export const chargeByWalletV1: SagaDefinition = define(
 );
 
 export const chargeDefinition = (saga: Parameters<typeof chargeInput>[0]): SagaDefinition => {
-  if (chargeInput(saga).source.type === "instrument") return chargeByInstrument;
-  return saga.version === chargeByWalletV1.version ? chargeByWalletV1 : chargeByWallet;
+  const { source, capped } = chargeInput(saga);
+  if (source.type === "instrument") return chargeByInstrument;
+  return capped === undefined ? chargeByWalletV1 : chargeByWallet;
 };

@@ -35,6 +35,7 @@ export const beginCharge = (source: "instrument" | "wallet", minor = 10_000n): S
   );
   const command = { id: SAGA, kind: "charge", subject: "alice", principal: SYSTEM, correlation: "r" } as const;
   const definition = source === "wallet" ? chargeByWallet : chargeByInstrument;
+  if (source === "wallet") input.capped = false;
   return begin(definition, { ...command, input: input as unknown as Saga["input"] }, T0, 1);
 };
 
