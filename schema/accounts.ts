@@ -25,6 +25,11 @@ export type KindRules = {
   floor: bigint | null;
   /** How many physical accounts stand behind the logical one. Stripes are added, never removed. */
   stripes: number;
+  /**
+   * Whether an operator may freeze and close the account, and move its floor and cap: only where the coordinator asks before it
+   * decides. Elsewhere a leg comes after the decision and cannot be refused, so there is nothing to govern.
+   */
+  governed: boolean;
 };
 
 const platform = (type: AccountType, normalSide: "debit" | "credit"): KindRules => ({
@@ -32,8 +37,9 @@ const platform = (type: AccountType, normalSide: "debit" | "credit"): KindRules 
   normalSide,
   floor: null,
   stripes: 4,
+  governed: false,
 });
-const customer: KindRules = { type: "liability", normalSide: "credit", floor: 0n, stripes: 1 };
+const customer: KindRules = { type: "liability", normalSide: "credit", floor: 0n, stripes: 1, governed: true };
 
 export const ACCOUNT_KINDS: Readonly<Record<AccountKind, KindRules>> = {
   pod: customer,

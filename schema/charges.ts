@@ -56,6 +56,11 @@ export type ChargeInput = {
   /** Logical names: what the payer's money comes from, the pod's account, the fee account. */
   legs: TransferLeg[];
   conversion?: ConversionInput;
+  /**
+   * From a wallet: whether the pod's account had a cap just before begin, or did not answer, so that its credit is reserved before the
+   * wallet is debited. Absent in charges that began before there were caps, and from an instrument, where it is always reserved.
+   */
+  capped?: boolean;
 };
 
 /** One leg on its physical account. Legs of one account stay apart by index and are judged together. */

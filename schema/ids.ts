@@ -27,7 +27,8 @@ export type IdPrefix =
   | "key"
   | "evt"
   | "vrf"
-  | "rbd";
+  | "rbd"
+  | "mon";
 
 /** Where time comes from: milliseconds since the epoch. Injected everywhere, so that tests own it. */
 export type Clock = { now(): number };

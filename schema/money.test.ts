@@ -15,6 +15,7 @@ import {
   moneySchema,
   parseMinor,
   toMinor,
+  toSignedMinor,
 } from "./money.ts";
 
 const currencies = fc.oneof(fc.constantFrom("JPY", "EUR", "KWD", "CLF"), fc.constantFrom(...Object.keys(CURRENCIES)));
@@ -263,5 +264,24 @@ describe("indicative conversion", () => {
 
   test("leaves the shared big.js constructor as it was", () => {
     expect([Big.DP, Big.RM, Big.strict]).toEqual([20, 1, false]);
+  });
+});
+
+describe("money that may be negative", () => {
+  test.each([
+    ["-12.34", "EUR", -1_234n],
+    ["12.34", "EUR", 1_234n],
+    ["-1", "JPY", -1n],
+    ["-0.00", "EUR", 0n],
+  ])("%s %s", (amount, currency, minor) => {
+    expect(toSignedMinor({ amount, currency })).toBe(minor);
+  });
+
+  test.each([
+    ["--1.00", "EUR"],
+    ["-1.001", "EUR"],
+    ["1.00", "EUX"],
+  ])("is not %s %s", (amount, currency) => {
+    expect(() => toSignedMinor({ amount, currency })).toThrow("not valid money");
   });
 });

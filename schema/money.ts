@@ -68,6 +68,13 @@ export function toMinor(money: MoneyJson): bigint {
   return minor;
 }
 
+/** Minor units of money that may be negative, such as a balance or a floor. Throws an Error for malformed money: a bug. */
+export function toSignedMinor(money: MoneyJson): bigint {
+  const minor = parseMinor(money.amount, money.currency, { signed: true });
+  if (minor === null) throw new Error(`not valid money: ${JSON.stringify(money)}`);
+  return minor;
+}
+
 /** Money for the wire, with exactly the currency's decimals; negative allowed. Throws an Error for an unknown currency. */
 export function fromMinor(minor: bigint, currency: string): MoneyJson {
   return { amount: formatMinor(minor, currency), currency };

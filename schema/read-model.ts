@@ -5,7 +5,7 @@ import type { ChargeRecord, ChargeStatus } from "./charges.ts";
 import { shardOf } from "./ids.ts";
 import type { Role } from "./permissions.ts";
 import type { PodRecord, PodStatus } from "./pods.ts";
-import type { Counters, EntryRecord } from "./rpc/account.ts";
+import type { AccountStatus, Counters, EntryRecord } from "./rpc/account.ts";
 import type { Saga, SagaKind, SagaStatus } from "./sagas.ts";
 import { streamOf } from "./streams.ts";
 
@@ -22,6 +22,9 @@ export const PROJECTOR = "projector";
 
 /** A pod without its members, which have a table of their own. */
 export type PodDoc = Omit<PodRecord, "members">;
+
+/** What operators have changed of an account; bounds are decimal strings in its currency, null for none. */
+export type AccountTermsDoc = { status: AccountStatus; floor: string | null; cap: string | null };
 
 /**
  * The tables that follow from the logs, once a generation. Readers and the running projection know the names without a suffix
@@ -90,6 +93,8 @@ const generation = <S extends "" | "_next">(suffix: S) => ({
       counters: text("counters", { mode: "json" }).$type<Counters>().notNull(),
       seq: integer("seq").notNull(),
       hash: text("hash").notNull(),
+      /** Null while they are as the account's kind opens. */
+      terms: text("terms", { mode: "json" }).$type<AccountTermsDoc>(),
     },
     (table) => [index(`accounts${suffix}_by_owner`).on(table.kind, table.owner)],
   ),

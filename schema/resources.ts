@@ -156,7 +156,82 @@ export const accountResource = named(
     holds: z.array(hold),
     seq: count.describe("of a striped account: the sum over its stripes"),
     head_hash: hash.nullable().describe("of a striped account: null, every stripe has a chain of its own"),
-    stripes: z.array(z.strictObject({ id: z.string(), seq: count, hash, ...counters })).optional(),
+    stripes: z
+      .array(z.strictObject({ id: z.string(), seq: count, hash, counters: z.strictObject(counters), ...counters }))
+      .optional(),
+  }),
+);
+
+export const closingResource = named(
+  "AccountClosing",
+  accountResource.extend({
+    blockers: z
+      .array(
+        z.discriminatedUnion("reason", [
+          z.strictObject({ reason: z.literal("balance"), amount: moneyResource }),
+          z.strictObject({ reason: z.literal("holds"), count }),
+        ]),
+      )
+      .describe("what keeps the account from being closed; empty once it is"),
+  }),
+);
+
+export const monitorResource = named(
+  "Monitor",
+  z.strictObject({
+    id: z.string(),
+    account: z.string(),
+    above: moneyResource.optional(),
+    below: moneyResource.optional(),
+    state: z.enum(["triggered", "resolved"]),
+  }),
+);
+
+const explainedLine = named(
+  "ExplainedLine",
+  z.strictObject({
+    seq: count,
+    type: z.string(),
+    debit: moneyResource.nullable(),
+    credit: moneyResource.nullable(),
+    balance: moneyResource.describe("the posted balance after this line, on the normal side"),
+    transfer: z.string().nullable(),
+    saga: z.string().nullable(),
+    charge: z.string().nullable(),
+    pod: z.string().nullable(),
+    reason: z.string().nullable(),
+    by: z.string(),
+    recorded_at: time,
+    floor: decimal.nullable().optional(),
+    cap: decimal.nullable().optional(),
+  }),
+);
+
+export const explanationResource = named(
+  "Explanation",
+  z.strictObject({
+    account: z.string(),
+    currency,
+    normal_side: z.enum(["debit", "credit"]),
+    status: z.enum(["open", "frozen", "closing", "closed"]),
+    stopped: z
+      .strictObject({ by: z.string(), reason: z.string().nullable(), since: time })
+      .nullable()
+      .describe("who made the status what it is, and why; null while the account is open"),
+    seq: count,
+    head_hash: hash,
+    balance: decimal,
+    available: z
+      .strictObject({ amount: decimal, posted: decimal, pending: decimal, floor: decimal.nullable() })
+      .describe("amount = posted - pending - floor"),
+    headroom: z
+      .strictObject({ amount: decimal, cap: decimal, posted: decimal, pending_in: decimal })
+      .nullable()
+      .describe("amount = cap - posted - pending_in; null without a cap"),
+    holds: z.array(hold.extend({ aged: z.boolean().describe("open for more than a day") })),
+    page: z.strictObject({ after: count, to: count, opening: decimal, closing: decimal }),
+    lines: z.array(explainedLine),
+    next: z.string().nullable(),
   }),
 );
 

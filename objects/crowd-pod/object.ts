@@ -20,9 +20,10 @@ import type {
 import { streamOf } from "../../schema/streams.ts";
 import { Actor } from "../kit/actor.ts";
 import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
+import { PRUNE_TIMER, pruneAnswers } from "../kit/kept-answers.ts";
 import { localKeyService, SealedFields } from "../kit/sealed-fields.ts";
 import { callActor } from "../kit/stub.ts";
-import { type KeptReply, PRUNE_TIMER, pruneAnswers } from "./answers.ts";
+import type { KeptReply } from "./answers.ts";
 import { FEED_TIMER, FeedTeller } from "./feed-teller.ts";
 import { invitationToken, TOKEN_BYTES } from "./invitation-token.ts";
 import { migrations } from "./migrations.ts";

@@ -7,7 +7,7 @@ import { reject } from "../../schema/rejections.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { PermitAnswer, PermitOp, PodAnswer, PodCommand, PodReply, PodRpc, Viewer } from "../../schema/rpc/pod.ts";
 import { Growth } from "../kit/growth.ts";
-import { KEPT_MS, PRUNE_BATCH } from "./answers.ts";
+import { KEPT_MS, PRUNE_BATCH } from "../kit/kept-answers.ts";
 import { creation, euros } from "./fixtures.ts";
 import { tokenHash } from "./invitation-token.ts";
 import type { CrowdPod } from "./object.ts";

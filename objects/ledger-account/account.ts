@@ -1,5 +1,5 @@
 import { type AccountKind, type AccountType, parseAccount } from "../../schema/accounts.ts";
-import type { AccountRecord } from "../../schema/rpc/account.ts";
+import type { AccountStatus, MonitorBound } from "../../schema/rpc/account.ts";
 import { balanceOf, type Counters, opposite, pendingOn, type Side, ZERO } from "./counters.ts";
 
 /** What an account is by its name; never changes. */
@@ -11,6 +11,8 @@ export type PhysicalAccount = {
   readonly normalSide: Side;
   /** The floor it opens with, minor units. */
   readonly floor: bigint | null;
+  /** Whether operators may freeze, close and limit it. */
+  readonly governed: boolean;
 };
 
 export type OpenHold = {
@@ -18,7 +20,12 @@ export type OpenHold = {
   readonly since: string;
   readonly direction: Side;
   readonly amount: bigint;
+  /** Told of as old; absent until then, as in every snapshot written before holds grew old. */
+  readonly aged?: true;
 };
+
+/** A watch on the posted balance, minor units of the normal side. */
+export type Monitor = { readonly bound: MonitorBound; readonly threshold: bigint; readonly triggered: boolean };
 
 /**
  * The newest cut epoch a posting was tagged with, and what was posted under it: a cut at an earlier epoch leaves that part out.
@@ -31,7 +38,9 @@ export type LateRegister = { readonly epoch: number; readonly debits: bigint; re
 export type AccountState = {
   /** Null until the account is opened. */
   readonly account: PhysicalAccount | null;
-  readonly status: AccountRecord["status"];
+  readonly status: AccountStatus;
+  /** Of a closing account that was frozen when it was closed: a closing taken back lifts no freeze. */
+  readonly wasFrozen?: true;
   /** Bounds of the posted balance on the normal side, minor units; null: none. */
   readonly floor: bigint | null;
   readonly cap: bigint | null;
@@ -39,10 +48,15 @@ export type AccountState = {
   /** Open holds by transfer, at most {@link MAX_HOLDS}. */
   readonly holds: ReadonlyMap<string, OpenHold>;
   readonly late: LateRegister;
+  /** By id, oldest first; at most {@link MAX_MONITORS}. */
+  readonly monitors: ReadonlyMap<string, Monitor>;
 };
 
 /** One account holds for at most this many transfers at a time. */
 export const MAX_HOLDS = 5_000;
+
+/** Watches on one account: each is looked at in every posting's own turn. */
+export const MAX_MONITORS = 16;
 
 export const INITIAL: AccountState = {
   account: null,
@@ -52,14 +66,15 @@ export const INITIAL: AccountState = {
   counters: ZERO,
   holds: new Map(),
   late: { epoch: 0, debits: 0n, credits: 0n },
+  monitors: new Map(),
 };
 
 /** The account of this name; null when it is none, or a logical one that is kept in stripes. */
 export const physicalAccount = (name: string): PhysicalAccount | null => {
   const parsed = parseAccount(name);
   if (parsed === null || (parsed.rules.stripes > 1 && parsed.stripe === null)) return null;
-  const { type, normalSide, floor } = parsed.rules;
-  return { name, kind: parsed.kind, type, currency: parsed.currency, normalSide, floor };
+  const { type, normalSide, floor, governed } = parsed.rules;
+  return { name, kind: parsed.kind, type, currency: parsed.currency, normalSide, floor, governed };
 };
 
 /** An account as it is when it has just been opened. */

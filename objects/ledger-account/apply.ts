@@ -3,13 +3,14 @@ import type { AccountAnswer, AccountOp } from "../../schema/rpc/account.ts";
 import type { Turn } from "../kit/actor.ts";
 import { isoTime } from "../kit/clock.ts";
 import type { AccountState, PhysicalAccount } from "./account.ts";
+import { consequences } from "./consequences.ts";
 import { balanceOf } from "./counters.ts";
 import { type Decision, decide, legsText } from "./decide.ts";
 import type { WordBook } from "./words.ts";
 
 /**
- * One operation in its turn: what was said before, what is decided now, its events, and the word that stands from here on. All
- * of it commits or vanishes together.
+ * One operation in its turn: what was said before, what is decided now, its events, and the word that stands from here on; then
+ * whatever follows from where the balance stands now. All of it commits or vanishes together.
  */
 export const applyOp = (
   turn: Pick<Turn<AccountState>, "state" | "head" | "now" | "append">,
@@ -19,13 +20,14 @@ export const applyOp = (
 ): AccountAnswer => {
   const decision = decide(account, turn.state, words.find(op.transfer), op);
   if (decision.kind === "say") return decision.answer;
+  const meta = { principal: op.principal, correlation: op.correlation, causation: op.saga };
   if (decision.kind === "keep") {
-    const meta = { principal: op.principal, correlation: op.correlation, causation: op.saga };
     for (const { type, data } of decision.events) turn.append(type, data, meta);
   }
   const moved = decision.kind === "keep" && decision.events.length > 0;
   const at = moved ? turn.head.recordedAt : isoTime(turn.now);
   const answer = answerOf(decision, turn, account, at);
+  for (const { type, data } of consequences(turn.state)) turn.append(type, data, meta);
   const state = decision.kind === "keep" ? decision.state : "refused";
   words.keep(op, { state, bodyHash: op.body_hash, answer, legs: legsText(op) }, at);
   return answer;

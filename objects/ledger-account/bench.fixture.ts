@@ -1,11 +1,13 @@
 import type { EventBody, JsonObject } from "../../schema/events.ts";
 import { fromMinor } from "../../schema/money.ts";
-import type { AccountAnswer, AccountOp, CutAnswer } from "../../schema/rpc/account.ts";
+import type { AccountAnswer, AccountCommand, AccountOp, CutAnswer } from "../../schema/rpc/account.ts";
 import type { Head } from "../kit/event-log.ts";
 import { type AccountState, openedState, type PhysicalAccount, physicalAccount } from "./account.ts";
 import { applyOp } from "./apply.ts";
+import { consequences } from "./consequences.ts";
 import { answerCut } from "./cut.ts";
 import type { Word } from "./decide.ts";
+import { decideCommand } from "./decide-command.ts";
 import { fold } from "./state.ts";
 
 /** An account without a runtime: the same `applyOp`, with words in a map and a log in a list. For tests of what is pure. */
@@ -74,6 +76,16 @@ export class Bench {
       this.events.length = before.length;
       throw error;
     }
+  }
+
+  /** An operator's command with what follows from it: the code of its refusal, or the types of the events it came to. */
+  command(command: AccountCommand, open = false): string | string[] {
+    const decided = decideCommand(this.account, this.state, command, open);
+    if (!decided.ok) return decided.rejection.code;
+    const before = this.events.length;
+    for (const { type, data } of decided.value) this.append(type, data);
+    for (const { type, data } of consequences(this.state)) this.append(type, data);
+    return this.events.slice(before).map(({ type }) => type);
   }
 
   cut(epoch: number, listed: readonly string[]): CutAnswer {

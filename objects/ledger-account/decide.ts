@@ -200,7 +200,8 @@ const posting = (account: PhysicalAccount, before: Counters, op: AccountOp, legs
   const totals: Totals = totalsOf(legs);
   const balances = runningBalances(before, legs, account.normalSide);
   const data = eventData(account, op, legs, balances, post(before, totals));
-  return { type: "transfer.posted", data: { ...data, tag: String(op.tag) } };
+  const reason = op.reason === null ? {} : { reason: op.reason };
+  return { type: "transfer.posted", data: { ...data, tag: String(op.tag), ...reason } };
 };
 
 const eventData = (

@@ -3,11 +3,13 @@ import { env as untypedEnv } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { chainHash, type EventBody, GENESIS_HASH } from "../../schema/events.ts";
 import { MAX_MINOR } from "../../schema/money.ts";
+import { monitorId } from "../../schema/monitors.ts";
 import { PROJECTOR } from "../../schema/read-model.ts";
 import { reject } from "../../schema/rejections.ts";
-import type { AccountAnswer, AccountRpc, EntryRecord } from "../../schema/rpc/account.ts";
+import type { AccountAnswer, AccountCommand, AccountRpc, EntryRecord } from "../../schema/rpc/account.ts";
 import { Growth } from "../kit/growth.ts";
 import { SEAL_TIMER } from "../kit/sealer.ts";
+import { AGED_PER_TURN, AGING_TIMER, HOLD_AGES_MS } from "./aging.ts";
 import { credit, debit, opOn, said } from "./bench.fixture.ts";
 import { type LedgerAccount, MAX_OPS } from "./object.ts";
 
@@ -16,6 +18,18 @@ const { ACCOUNTS, LOGS, READ_MODEL } = untypedEnv as unknown as {
   LOGS: R2Bucket;
   READ_MODEL: D1Database;
 };
+
+/** Other files share this isolate and its clock, so time passes here for the length of a test. */
+const realNow = Date.now.bind(Date);
+let passed = 0;
+const passTime = (ms: number): void => {
+  passed += ms;
+  vi.spyOn(Date, "now").mockImplementation(() => realNow() + passed);
+};
+afterEach(() => {
+  passed = 0;
+  vi.restoreAllMocks();
+});
 
 let made = 0;
 /** A wallet nobody used before. */
@@ -340,6 +354,254 @@ describe("a log that was tampered with", () => {
     const wallet = await withLog();
     await inside(wallet, ({ storage: { sql } }) => sql.exec("DELETE FROM events WHERE seq = 4").toArray());
     await refuses(wallet, 4);
+  });
+});
+
+const meta = (request: string) => ({
+  principal: { user: "olga", client_id: "tests" },
+  correlation: request,
+  causation: null,
+});
+const command = (
+  name: string,
+  given: AccountCommand,
+  options: { key?: string; open?: boolean; request?: string } = {},
+) => {
+  const { key = null, open = false, request = "req" } = options;
+  const scope = { subject: "olga", command: given.type, key, request: JSON.stringify(given) };
+  return at(name).command(given, open, scope, meta(request));
+};
+const freeze: AccountCommand = { type: "freeze", reason: "a court order" };
+const watch = (name: string, above: string): AccountCommand => ({
+  type: "add_monitor",
+  monitor: monitorId(`mon_01ARZ3NDEKTSV4RRFFQ69G5F${String(++made).padStart(2, "0")}`, name),
+  bound: "above",
+  threshold: { amount: above, currency: "EUR" },
+  reason: null,
+});
+const types = async (name: string) => (await at(name).eventsSince(0, 500)).map(({ event }) => event.type);
+
+describe("an operator's command", () => {
+  test("is an event with who gave it and why, and survives the object", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_in", credit(100n));
+    expect(await command(wallet, freeze)).toMatchObject({
+      ok: true,
+      value: { replayed: false, value: { type: "account", account: { status: "frozen" }, blockers: [] } },
+    });
+    await command(wallet, { type: "change_limits", floor: "-500", cap: "900", reason: null });
+    await command(wallet, watch(wallet, "0.50"));
+    const before = { ...(await everything(wallet)), monitors: await at(wallet).monitors() };
+    expect(before.monitors).toMatchObject([{ account: wallet, above: { amount: "0.50" }, state: "triggered" }]);
+    await evict(wallet);
+    expect({ ...(await everything(wallet)), monitors: await at(wallet).monitors() }).toEqual(before);
+    expect(await at(wallet).terms()).toEqual({ status: "frozen", capped: true });
+    const log = await at(wallet).eventsSince(2, 1);
+    expect(log[0]?.event).toMatchObject({
+      type: "account.frozen",
+      principal: { user: "olga" },
+      data: { account: wallet, reason: "a court order" },
+    });
+  });
+
+  test("under one key is done once and answered the same, a refusal too; another under it is a mismatch", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_in", credit(100n));
+    const first = await command(wallet, freeze, { key: "k1" });
+    const no = await command(wallet, freeze, { key: "k2", request: "req-first" });
+    expect(no).toMatchObject({ ok: false, rejection: { code: "conflict" }, replayed: false, request_id: "req-first" });
+    await command(wallet, { type: "unfreeze", reason: "lifted" });
+    await evict(wallet);
+    expect(await command(wallet, freeze, { key: "k1" })).toEqual({
+      ok: true,
+      value: { replayed: true, value: first.ok ? first.value.value : null },
+    });
+    expect(await command(wallet, freeze, { key: "k2", request: "req-second" })).toEqual({ ...no, replayed: true });
+    expect(await command(wallet, { type: "freeze", reason: "other" }, { key: "k1" })).toMatchObject({
+      rejection: { code: "idempotency_mismatch", field: "/reason" },
+    });
+    expect(await types(wallet)).toEqual(["account.opened", "transfer.posted", "account.frozen", "account.unfrozen"]);
+  });
+
+  test("that finds no account is not kept: the key may be used again", async () => {
+    const wallet = newWallet();
+    expect(await command(wallet, freeze, { key: "k" })).toMatchObject({ rejection: { code: "not_found" } });
+    await post(wallet, "trf_in", credit(1n));
+    expect(await command(wallet, freeze, { key: "k" })).toMatchObject({ ok: true, value: { replayed: false } });
+  });
+
+  test("finds the door of a broken log shut", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_in", credit(1n));
+    await inside(wallet, ({ storage: { sql } }) => sql.exec("UPDATE events SET hash = 'x' WHERE seq = 2").toArray());
+    await evict(wallet);
+    expect(await command(wallet, freeze)).toMatchObject({ ok: false, rejection: { code: "upstream_unavailable" } });
+  });
+});
+
+describe("what follows from a posting", () => {
+  test("is in its commit, and told once though a batch crosses again and again", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_open", credit(1n));
+    await command(wallet, watch(wallet, "1.00"));
+    await countCommits(wallet);
+    const parts = [credit(100n), debit(1n), debit(1n), credit(1n), debit(100n), credit(5n)];
+    await at(wallet).applyOps(parts.map((part, n) => opOn(wallet, "post", `trf_${n}`, part)));
+    expect(await commits(wallet)).toBe(1);
+    // 0.01, then 1.01 (over), 1.00 (not any more), 0.99, 1.00, 0.00, 0.05.
+    expect((await types(wallet)).slice(3)).toEqual([
+      "transfer.posted",
+      "monitor.triggered",
+      "transfer.posted",
+      "monitor.resolved",
+      "transfer.posted",
+      "transfer.posted",
+      "transfer.posted",
+      "transfer.posted",
+    ]);
+    expect(await at(wallet).verifyLog(0, GENESIS_HASH, 100)).toMatchObject({ failure: null });
+  });
+
+  test("does not happen when the commit does not", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_in", credit(5n));
+    await command(wallet, { type: "close", reason: "left" });
+    const before = await everything(wallet);
+    await failure(() =>
+      inside(wallet, (ctx, account) => {
+        void account.applyOps([opOn(wallet, "post", "trf_1", credit(1n))]).catch(() => undefined);
+        ctx.abort("crash before the commit");
+      }),
+    );
+    expect(await everything(wallet)).toEqual(before);
+  });
+
+  test("is not part of the posting's own answer", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_open", credit(1n));
+    await command(wallet, watch(wallet, "1.00"));
+    expect(await post(wallet, "trf_over", credit(100n))).toMatchObject({ seq: 4, balance: "1.01" });
+    expect((await at(wallet).describe())?.seq).toBe(5);
+  });
+});
+
+describe("an old hold", () => {
+  const told = async (name: string) => (await types(name)).filter((type) => type === "hold.aged").length;
+  const gauges = (log: { mock: { calls: unknown[][] } }, account: string) =>
+    log.mock.calls
+      .map(([line]) => String(line))
+      .filter((line) => line.includes("account.old_holds") && line.includes(account))
+      .map((line) => (JSON.parse(line) as { value: number }).value);
+
+  test("is told of once, shows on a gauge that falls again, and is ended by its saga alone", async () => {
+    const log = vi.spyOn(console, "log");
+    const wallet = newWallet();
+    await post(wallet, "trf_in", credit(1_000n));
+    await reserve(wallet, "trf_old", debit(100n));
+    passTime(HOLD_AGES_MS / 2);
+    await reserve(wallet, "trf_young", debit(100n));
+    await at(wallet).runDueTimers();
+    expect([await told(wallet), gauges(log, wallet)]).toEqual([0, []]);
+    passTime(HOLD_AGES_MS / 2);
+    await at(wallet).runDueTimers();
+    await at(wallet).runDueTimers();
+    const explained = await at(wallet).explain(0, 10);
+    expect(explained?.holds.map(({ transfer, aged }) => [transfer, aged])).toEqual([
+      ["trf_old", true],
+      ["trf_young", false],
+    ]);
+    await evict(wallet);
+    passTime(HOLD_AGES_MS);
+    await at(wallet).runDueTimers();
+    expect([await told(wallet), await at(wallet).describe()]).toMatchObject([2, { pending: "2.00" }]);
+    expect(said(await post(wallet, "trf_old", debit(100n)))).toBe("posted");
+    expect(said(await one(at(wallet).applyOps([opOn(wallet, "void", "trf_young", debit(100n))])))).toBe("voided");
+    expect(gauges(log, wallet)).toEqual([1, 2, 1, 0]);
+    passTime(HOLD_AGES_MS);
+    await at(wallet).runDueTimers();
+    const timers = await inside(wallet, ({ storage: { sql } }) =>
+      sql.exec("SELECT due_at FROM timers WHERE kind = ?", AGING_TIMER).toArray(),
+    );
+    expect(timers).toEqual([]);
+  });
+
+  test("is one of many: a commit tells of 256, the next of the rest", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_in", credit(1_000n));
+    for (const from of [0, MAX_OPS]) {
+      const count = from === 0 ? MAX_OPS : AGED_PER_TURN + 1 - MAX_OPS;
+      const ops = Array.from({ length: count }, (_, n) => opOn(wallet, "reserve", `trf_${from + n}`, debit(1n)));
+      await at(wallet).applyOps(ops);
+    }
+    passTime(HOLD_AGES_MS);
+    await at(wallet).runDueTimers();
+    const aged = async () => (await at(wallet).explain(0, 1))?.holds.filter((hold) => hold.aged).length;
+    expect(await aged()).toBe(AGED_PER_TURN);
+    await at(wallet).runDueTimers();
+    expect(await aged()).toBe(AGED_PER_TURN + 1);
+  });
+});
+
+describe("a store of the time before operators' commands", () => {
+  test("wakes with its holds watched, and takes a command under a key", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_in", credit(1_000n));
+    await reserve(wallet, "trf_held", debit(100n));
+    const before = await everything(wallet);
+    await inside(wallet, ({ storage: { sql } }) => {
+      sql.exec("DROP TABLE commands");
+      sql.exec("DELETE FROM _migrations WHERE id = '0001_commands'");
+      sql.exec("DELETE FROM timers WHERE kind = ?", AGING_TIMER);
+    });
+    await evict(wallet);
+    expect(await everything(wallet)).toEqual(before);
+    expect(await command(wallet, freeze, { key: "k" })).toMatchObject({ ok: true });
+    passTime(HOLD_AGES_MS);
+    await at(wallet).runDueTimers();
+    expect((await at(wallet).explain(0, 10))?.holds).toMatchObject([{ transfer: "trf_held", aged: true }]);
+  });
+});
+
+describe("an explanation", () => {
+  test("opens each page where the one before it closed, and keeps the legs of a posting together", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_1", [...credit(100n), ...credit(20n)]);
+    await command(wallet, { type: "change_limits", cap: "1000", reason: "a rule" });
+    await reserve(wallet, "trf_held", debit(30n));
+    await post(wallet, "trf_2", debit(50n));
+    const pages = [];
+    for (let after: number | null = 0; after !== null; after = pages.at(-1)?.next ?? null) {
+      const page = await at(wallet).explain(after, 2);
+      if (page === null) throw new Error("no account");
+      pages.push(page);
+    }
+    expect(
+      pages.map(({ page, lines }) => [page, lines.map(({ seq, balance }) => `${seq}: ${balance.amount}`)]),
+    ).toEqual([
+      [{ after: 0, to: 1, opening: "0.00", closing: "0.00" }, ["1: 0.00"]],
+      [{ after: 1, to: 2, opening: "0.00", closing: "1.20" }, ["2: 1.00", "2: 1.20"]],
+      [{ after: 2, to: 5, opening: "1.20", closing: "0.70" }, ["3: 1.20", "5: 0.70"]],
+    ]);
+    expect(pages[0]).toMatchObject({
+      balance: "0.70",
+      available: { amount: "0.40", posted: "0.70", pending: "0.30", floor: "0.00" },
+      headroom: { amount: "9.30", cap: "10.00", posted: "0.70", pending_in: "0.00" },
+      holds: [{ transfer: "trf_held", saga: "sag_trf_held", aged: false }],
+    });
+    expect(pages[2]?.lines[0]).toMatchObject({
+      type: "account.limits_changed",
+      reason: "a rule",
+      by: "olga",
+      cap: "10.00",
+    });
+  });
+
+  test("of an account that was never opened is none, and a page holds at most two hundred lines", async () => {
+    const wallet = newWallet();
+    expect(await at(wallet).explain(0, 10)).toBeNull();
+    await at(wallet).applyOps(Array.from({ length: 201 }, (_, n) => opOn(wallet, "post", `trf_${n}`, credit(1n))));
+    const page = await at(wallet).explain(0, 1_000);
+    expect([page?.lines.length, page?.next, page?.page.closing]).toEqual([200, 200, "1.99"]);
   });
 });
 

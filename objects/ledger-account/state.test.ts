@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { EventBody, JsonValue } from "../../schema/events.ts";
 import { MAX_HOLDS } from "./account.ts";
 import { Bench, credit, debit, opOn } from "./bench.fixture.ts";
+import { ZERO } from "./counters.ts";
 import { fold } from "./state.ts";
 import { describeAccount } from "./view.ts";
 
@@ -117,11 +118,155 @@ describe("a log that no account can have written is not folded", () => {
     ["a post without a cut epoch", change(1, data({ tag: null })), "without a cut epoch"],
     ["an account opened twice", change(1, () => lived().events[0] as EventBody), "cannot open"],
     ["money before the account is opened", () => replay(lived().events.slice(1)), "never opened"],
-    ["a freeze of a frozen account", change(0, (event) => ({ ...event, type: "account.frozen" })), "not open"],
+    ["a freeze of nothing", change(0, (event) => ({ ...event, type: "account.frozen" })), "never opened"],
     ["an event of no known type", change(3, (event) => ({ ...event, type: "transfer.imagined" })), "unknown event"],
   ];
   test.each(rows)("%s", (_, attempt, message) => {
     expect(attempt).toThrow(message);
+  });
+});
+
+describe("what was stored before accounts could be closed, limited or watched", () => {
+  // Written down as the code of that time wrote it.
+  const snapshot = {
+    account: WALLET,
+    status: "open",
+    floor: "0",
+    cap: null,
+    counters: { debits_posted: "1000", credits_posted: "5000", debits_pending: "2000", credits_pending: "0" },
+    holds: [
+      {
+        transfer: "trf_held",
+        saga: "sag_trf_held",
+        since: "2027-01-01T00:00:00.000Z",
+        direction: "debit",
+        amount: "2000",
+      },
+    ],
+    late: { epoch: 4, debits: "1000", credits: "0" },
+  };
+  const summary = "wallet:ana:EUR, open, bounds 0..-, posted 1000/5000, pending 2000/0 in 1, late 4: 1000/0";
+
+  test("a snapshot is read, is the state its log folds to, and goes on", () => {
+    const state = fold.decode(snapshot as unknown as JsonValue);
+    expect(state).toEqual(lived().state);
+    const bench = new Bench(WALLET, state);
+    expect(bench.apply(opOn(WALLET, "post", "trf_in_2", credit(1n)))).toMatchObject({ ok: true, balance: "40.01" });
+  });
+
+  test("a summary has the words it had", () => {
+    expect(fold.summary(lived().state)).toBe(summary);
+  });
+
+  test("events are folded: a posting without a reason, a freeze without one", () => {
+    const { events } = lived();
+    expect(events.filter(({ data }) => "reason" in data).map(({ type }) => type)).toEqual(["transfer.voided"]);
+    const frozen = { ...events[0], type: "account.frozen", data: { account: WALLET, reason: null } } as EventBody;
+    expect(replay([...events, frozen]).status).toBe("frozen");
+  });
+});
+
+test("what is new in a state is in its snapshot and in its summary", () => {
+  const bench = lived();
+  bench.command({ type: "change_limits", floor: "-100", cap: "9000", reason: null });
+  const threshold = { amount: "40.00", currency: "EUR" };
+  bench.command({ type: "add_monitor", monitor: "mon_1", bound: "below", threshold, reason: null });
+  bench.command({ type: "add_monitor", monitor: "mon_2", bound: "above", threshold, reason: null });
+  bench.apply(opOn(WALLET, "post", "trf_more", credit(1n)));
+  bench.now += 24 * 3_600_000;
+  const { holds } = bench.state;
+  const [transfer, hold] = [...holds][0] ?? [];
+  const { saga, since, direction } = hold ?? { saga: "", since: "", direction: "" };
+  const aged = { account: WALLET, transfer, saga, since, direction, amount: { amount: "20.00", currency: "EUR" } };
+  bench.append("hold.aged", aged);
+  expect(fold.summary(bench.state)).toBe(
+    "wallet:ana:EUR, open, bounds -100..9000, posted 1000/5001, pending 2000/0 in 1, late 4: 1000/0, aged 1, monitors 1/2",
+  );
+  const read = fold.decode(JSON.parse(JSON.stringify(fold.encode(bench.state))));
+  expect(read).toEqual(bench.state);
+  expect(replay(bench.events)).toEqual(bench.state);
+});
+
+describe("an event that does not follow from the account's life is not folded", () => {
+  const at = (status: "open" | "frozen" | "closing" | "closed") => new Bench(WALLET, { status, counters: ZERO });
+  const eur = (amount: string) => ({ amount, currency: "EUR" });
+  const limits = (change: object) => ({ account: WALLET, floor: eur("0.00"), cap: null, reason: null, ...change });
+  const watch = { account: WALLET, monitor: "mon_1", bound: "above", threshold: eur("1.00"), state: "resolved" };
+  const crossing = { account: WALLET, monitor: "mon_1", balance: eur("0.00") };
+  const held = lived().events[2] as EventBody;
+  const rows: [string, () => Bench, string, object, string][] = [
+    ["a freeze of a frozen account", () => at("frozen"), "account.frozen", {}, "frozen while frozen"],
+    [
+      "a closing taken back into a freeze that was not",
+      () => closingOf(),
+      "account.reopened",
+      { status: "frozen" },
+      "which it was not",
+    ],
+    ["an end without a closing", () => at("open"), "account.closed", {}, "follows from nothing"],
+    ["anything else of an empty closing account", () => at("closing"), "account.reopened", {}, "account.closed is due"],
+    [
+      "a hold by a frozen account",
+      () => at("frozen"),
+      "transfer.reserved",
+      held.data,
+      "held by an account that is frozen",
+    ],
+    [
+      "a posting to a closed account",
+      () => at("closed"),
+      "transfer.posted",
+      lived().events[1]?.data ?? {},
+      "closed account",
+    ],
+    [
+      "a floor above the balance",
+      () => at("open"),
+      "account.limits_changed",
+      limits({ floor: eur("0.01") }),
+      "below its floor",
+    ],
+    [
+      "a cap below the balance",
+      () => lived(),
+      "account.limits_changed",
+      limits({ cap: eur("39.99") }),
+      "above its cap",
+    ],
+    ["limits of a closed account", () => at("closed"), "account.limits_changed", limits({}), "takes no limits"],
+    [
+      "a limit in another currency",
+      () => at("open"),
+      "account.limits_changed",
+      limits({ cap: { amount: "1", currency: "JPY" } }),
+      "in JPY",
+    ],
+    ["a monitor that is there", () => watching(), "monitor.added", watch, "one too many"],
+    ["the end of a monitor that is not", () => at("open"), "monitor.removed", { monitor: "mon_9" }, "no monitor"],
+    ["a crossing that was none", () => watching(), "monitor.triggered", crossing, "follows from nothing"],
+    ["an old hold that is young", () => lived(), "hold.aged", { transfer: "trf_held" }, "is not old"],
+    ["an old hold that is none", () => lived(), "hold.aged", { transfer: "trf_none" }, "not held"],
+  ];
+  const closingOf = () => new Bench(WALLET, { ...lived().state, status: "closing" });
+  const watching = () => {
+    const bench = at("open");
+    bench.append("monitor.added", watch);
+    return bench;
+  };
+
+  test.each(rows)("%s", (_, bench, type, data, message) => {
+    const account = bench();
+    const before = account.state;
+    expect(() => account.append(type, { account: WALLET, ...data })).toThrow(message);
+    expect(account.state).toBe(before);
+  });
+
+  test("a crossing that was left out is missed by the next event", () => {
+    const bench = watching();
+    const [opened, posted] = lived().events;
+    expect(opened?.type).toBe("account.opened");
+    bench.append("transfer.posted", posted?.data ?? {});
+    expect(() => bench.append("account.frozen", { account: WALLET, reason: null })).toThrow("monitor.triggered is due");
   });
 });
 

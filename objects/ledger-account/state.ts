@@ -1,6 +1,6 @@
-import type { EventBody } from "../../schema/events.ts";
-import { formatMinor, toMinor } from "../../schema/money.ts";
-import type { AccountEventData, TransferEvent } from "../../schema/rpc/account.ts";
+import { canonicalJson, type EventBody } from "../../schema/events.ts";
+import { formatMinor, toMinor, toSignedMinor } from "../../schema/money.ts";
+import type { AccountEventData, AccountStatus, TransferEvent } from "../../schema/rpc/account.ts";
 import type { Fold } from "../kit/actor.ts";
 import {
   type AccountState,
@@ -9,11 +9,14 @@ import {
   INITIAL,
   type LateRegister,
   MAX_HOLDS,
+  MAX_MONITORS,
   type OpenHold,
   openedState,
   type PhysicalAccount,
   physicalAccount,
 } from "./account.ts";
+import { HOLD_AGES_MS } from "./aging.ts";
+import { consequences, isConsequence } from "./consequences.ts";
 import {
   balanceOf,
   hold,
@@ -71,6 +74,7 @@ const addLate = (late: LateRegister, tag: number, { debit, credit }: Totals): La
 const reserved = (state: AccountState, data: TransferEvent, since: string): AccountState => {
   const totals = totalsOf(legsOf(data));
   assert(!state.holds.has(data.transfer), `${data.transfer} is held twice`);
+  assert(state.status === "open", `${data.transfer} is held by an account that is ${state.status}`);
   assert(totals.debit === 0n || totals.credit === 0n, `${data.transfer} holds on both sides`);
   const direction: Side = totals.debit > 0n ? "debit" : "credit";
   const holds = new Map(state.holds);
@@ -80,6 +84,7 @@ const reserved = (state: AccountState, data: TransferEvent, since: string): Acco
 
 const posted = (state: AccountState, data: TransferEvent): AccountState => {
   const totals = totalsOf(legsOf(data));
+  assert(state.status !== "closed", `${data.transfer} is posted to a closed account`);
   const freed = takeHold(state, data.transfer, totals);
   const tag = Number(data.tag ?? Number.NaN);
   assert(Number.isSafeInteger(tag) && tag >= 0, `${data.transfer} is posted without a cut epoch`);
@@ -131,9 +136,73 @@ const transferred = (before: AccountState, after: AccountState, data: TransferEv
   return after;
 };
 
+const become = (state: AccountState, to: AccountStatus, from: readonly AccountStatus[]): AccountState => {
+  opened(state);
+  assert(from.includes(state.status), `${to} while ${state.status}`);
+  const { wasFrozen: _, ...rest } = state;
+  return { ...rest, status: to, ...(to === "closing" && state.status === "frozen" ? { wasFrozen: true } : {}) };
+};
+
+const reopened = (state: AccountState, to: "open" | "frozen"): AccountState => {
+  assert((to === "frozen") === (state.wasFrozen === true), `reopened as ${to}, which it was not`);
+  return become(state, to, ["closing"]);
+};
+
+const limited = (state: AccountState, { floor, cap }: AccountEventData["account.limits_changed"]): AccountState => {
+  const { name, governed, currency } = opened(state);
+  assert(governed && state.status !== "closed", `${name} takes no limits`);
+  const minor = (money: typeof floor): bigint | null => {
+    if (money === null) return null;
+    assert(money.currency === currency, `a limit of ${name} in ${money.currency}`);
+    return toSignedMinor(money);
+  };
+  const after = { ...state, floor: minor(floor), cap: minor(cap) };
+  assertSound(state, after);
+  return after;
+};
+
+const watched = (state: AccountState, data: AccountEventData["monitor.added"]): AccountState => {
+  const { currency } = opened(state);
+  assert(!state.monitors.has(data.monitor) && state.monitors.size < MAX_MONITORS, `${data.monitor} is one too many`);
+  assert(data.threshold.currency === currency, `${data.monitor} watches ${data.threshold.currency}`);
+  const monitor = { bound: data.bound, threshold: toMinor(data.threshold), triggered: data.state === "triggered" };
+  return { ...state, monitors: new Map(state.monitors).set(data.monitor, monitor) };
+};
+
+const unwatched = (state: AccountState, id: string): AccountState => {
+  const monitors = new Map(state.monitors);
+  assert(monitors.delete(id), `no monitor ${id}`);
+  return { ...state, monitors };
+};
+
+const crossed = (state: AccountState, id: string, triggered: boolean): AccountState => {
+  const monitor = state.monitors.get(id);
+  if (monitor === undefined) throw new Error(`no monitor ${id}`);
+  return { ...state, monitors: new Map(state.monitors).set(id, { ...monitor, triggered }) };
+};
+
+const agedHold = (state: AccountState, transfer: string, recordedAt: string): AccountState => {
+  const hold = state.holds.get(transfer);
+  if (hold === undefined || hold.aged) throw new Error(`${transfer} is not held, or was old before`);
+  assert(Date.parse(recordedAt) - Date.parse(hold.since) >= HOLD_AGES_MS, `${transfer} is not old`);
+  return { ...state, holds: new Map(state.holds).set(transfer, { ...hold, aged: true }) };
+};
+
+/** What an event sets going stands next to it in the log, word for word, and nowhere else. */
+const assertDue = (state: AccountState, event: AccountEvent): void => {
+  const [due] = consequences(state);
+  if (due === undefined) {
+    assert(!isConsequence(event.type), `${event.type} follows from nothing`);
+    return;
+  }
+  const [expected, found] = [due, event].map(({ type, data }) => canonicalJson({ type, data }));
+  assert(expected === found, `${due.type} is due, not ${event.type}`);
+};
+
 /** The state after one event. Throws on an event that no account can have written: the log is then not to be trusted. */
 const evolve = (state: AccountState, body: EventBody): AccountState => {
   const event = body as unknown as AccountEvent;
+  assertDue(state, event);
   switch (event.type) {
     case "account.opened": {
       const account = physicalAccount(event.data.account);
@@ -141,11 +210,27 @@ const evolve = (state: AccountState, body: EventBody): AccountState => {
       return openedState(account);
     }
     case "account.frozen":
-      assert(state.account !== null && state.status === "open", "frozen while not open");
-      return { ...state, status: "frozen" };
+      return become(state, "frozen", ["open"]);
     case "account.unfrozen":
-      assert(state.status === "frozen", "unfrozen while not frozen");
-      return { ...state, status: "open" };
+      return become(state, "open", ["frozen"]);
+    case "account.closing":
+      return become(state, "closing", ["open", "frozen"]);
+    case "account.reopened":
+      return reopened(state, event.data.status);
+    case "account.closed":
+      return become(state, "closed", ["closing"]);
+    case "account.limits_changed":
+      return limited(state, event.data);
+    case "monitor.added":
+      return watched(state, event.data);
+    case "monitor.removed":
+      return unwatched(state, event.data.monitor);
+    case "monitor.triggered":
+      return crossed(state, event.data.monitor, true);
+    case "monitor.resolved":
+      return crossed(state, event.data.monitor, false);
+    case "hold.aged":
+      return agedHold(state, event.data.transfer, event.recorded_at);
     case "transfer.reserved":
       return transferred(state, reserved(state, event.data, event.recorded_at), event.data);
     case "transfer.posted":

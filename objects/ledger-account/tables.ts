@@ -1,4 +1,4 @@
-import { sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { WordState } from "./decide.ts";
 
 export { actorState, events, snapshots, timers } from "../kit/tables.ts";
@@ -22,3 +22,17 @@ export const transfers = sqliteTable("transfers", {
   /** When this word was given, RFC 3339. */
   at: text("at").notNull(),
 });
+
+/** Answers to operators' commands, kept under an idempotency key. `at` in milliseconds. */
+export const commands = sqliteTable(
+  "commands",
+  {
+    subject: text("subject").notNull(),
+    command: text("command").notNull(),
+    key: text("key").notNull(),
+    request: text("request").notNull(),
+    answer: text("answer").notNull(),
+    at: integer("at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.subject, table.command, table.key] }), index("commands_at").on(table.at)],
+);

@@ -1,10 +1,11 @@
+import { accountNames } from "../../schema/accounts.ts";
+import { settleCurrencyOf } from "../../schema/charges.ts";
 import { DEFAULT_CONNECTOR } from "../../schema/connectors.ts";
 import type { Meta } from "../../schema/events.ts";
 import { canonicalJson, SYSTEM } from "../../schema/events.ts";
 import type { FeeRates } from "../../schema/fees.ts";
 import type { IdPrefix } from "../../schema/ids.ts";
 import { type Rejection, reject } from "../../schema/rejections.ts";
-import type { AccountRpc } from "../../schema/rpc/account.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { ChargeAnswer, CreateCharge, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
 import type { GatewayRpc, InstrumentAnswer } from "../../schema/rpc/gateway.ts";
@@ -13,7 +14,6 @@ import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { SealedFields } from "../kit/sealed-fields.ts";
-import { callActor, refusalIn } from "../kit/stub.ts";
 import {
   type CommandRow,
   findAnswer,
@@ -35,6 +35,7 @@ import type { Driver } from "./driver.ts";
 import { accountsNamedBy, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
 import { settlingAsBefore, settlingOf } from "./settling.ts";
 import type { ShardState } from "./state.ts";
+import { accountsToAsk, askTerms, isCapped, withTerms } from "./terms.ts";
 import type { Waiters } from "./waiters.ts";
 import { sagaOfCharge } from "./webhooks.ts";
 
@@ -97,6 +98,12 @@ export class Intake {
     const own = { charge: next("chg"), transfer: next("trf") };
     const ids = { ...own, hedge: next("sag"), hedge_transfer: next("trf"), shard };
     const input = chargeInputOf(settling.value.command, ids, instrument, description, fees);
+    if (instrument === null) {
+      const account = accountNames.pod(command.pod, settleCurrencyOf(input));
+      const terms = await askTerms(this.#deps.env, [account]);
+      // To reserve is right in any case, so an account that does not answer now holds nobody up.
+      input.capped = !terms.ok || isCapped(terms.value.get(account));
+    }
     const first = beginning(sagaOfCharge(ids.charge) ?? "", "charge", key.subject, input, meta);
     const definition = chargeDefinition(input);
     const others = [streamOf.pod(command.pod), streamOf.risk(command.payer)];
@@ -115,28 +122,16 @@ export class Intake {
     if (actor.nearlyFull !== null) return this.#problem(actor.nearlyFull, meta);
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
-    for (const account of mustExist(checked.value.legs)) {
-      const refusal = await this.#absent(account);
-      if (refusal !== null) return this.#problem(refusal, meta);
-    }
+    const { legs } = checked.value;
+    const terms = await askTerms(this.#deps.env, accountsToAsk(legs));
+    if (!terms.ok) return this.#problem(terms.rejection, meta);
+    const absent = mustExist(legs).find((account) => terms.value.get(account) == null);
+    if (absent !== undefined) return this.#problem(unknownAccount(absent).rejection, meta);
+    const input = withTerms(checked.value, terms.value);
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
-    const first = beginning(saga, "ledger_transfer", meta.principal.user, checked.value, meta);
+    const first = beginning(saga, "ledger_transfer", meta.principal.user, input, meta);
     const begun = await actor.submit((turn) => this.#begin(turn, scope, request, ledgerTransfer, first, meta, []));
     return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
-  }
-
-  /** Why an account cannot take part; null when it was opened. */
-  async #absent(account: string): Promise<Rejection | null> {
-    const { ACCOUNTS } = this.#deps.env;
-    try {
-      const found = await callActor<AccountRpc, unknown>(ACCOUNTS, account, (rpc) => rpc.describe());
-      return found === null ? unknownAccount(account).rejection : null;
-    } catch (error) {
-      return (
-        refusalIn(error) ??
-        reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 }).rejection
-      );
-    }
   }
 
   /** What the provider says of an instrument; it cannot say when it is not there, and then the capture will. */

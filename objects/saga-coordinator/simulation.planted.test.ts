@@ -51,7 +51,12 @@ vi.mock("./calls/accounts.ts", async (importOriginal) => {
     if (planted.bug !== "a cut never hears of accounts that a rate made known") return legs;
     return legs.filter(({ account }) => !/^(fx|lp|rounding):/.test(account));
   };
-  return { ...original, voidAt, postedLegs };
+  const postEverywhere: typeof original.postEverywhere = async (saga, except, port) => {
+    const move = await original.postEverywhere(saga, except, port);
+    if (planted.bug !== "a refused credit goes nowhere" || move.redirects === undefined) return move;
+    return { outcome: "done", result: move.result ?? {} };
+  };
+  return { ...original, voidAt, postedLegs, postEverywhere };
 });
 
 vi.mock("./calls/desk.ts", async (importOriginal) => {
@@ -113,6 +118,7 @@ it.each([
   "each attempt is another hedge",
   "a conversion is not hedged",
   "a cut never hears of accounts that a rate made known",
+  "a refused credit goes nowhere",
 ])("the simulation notices when %s", { timeout: 120_000 }, async (bug) => {
   planted.bug = bug;
   expect(await noticed(SEEDS)).not.toBeNull();

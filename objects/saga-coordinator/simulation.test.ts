@@ -4,6 +4,7 @@ import type { InFlight } from "./testing/network.ts";
 import { TOKENS } from "./testing/provider.ts";
 import type { Shard } from "./testing/shard.ts";
 import {
+  capPod,
   charge,
   crashStory,
   DOUBTFUL,
@@ -85,6 +86,37 @@ const stories: Story[] = [
     one((world, shard) => charge(world, shard, "wallet", 2_000n, 0, { to: "USD", quote: "another" })),
   ],
   ["a charge of an empty wallet", one((world, shard) => charge(world, shard, "wallet", 333_300n, 0))],
+  ...([8_000n, 1_000n] as const).map(
+    (cap): Story => [
+      `a converted charge of a wallet for a pod ${cap === 8_000n ? "with" : "without"} room under its cap`,
+      one((world, shard) => {
+        capPod(world, "USD", cap);
+        return charge(world, shard, "wallet", 2_000n, 0, { to: "USD" });
+      }),
+    ],
+  ),
+  [
+    "a charge of a wallet for a pod with room under its cap",
+    one((world, shard) => {
+      capPod(world);
+      return charge(world, shard, "wallet", 2_000n, 0);
+    }),
+  ],
+  [
+    "a charge of a wallet for a pod without room under its cap",
+    one((world, shard) => {
+      capPod(world);
+      return charge(world, shard, "wallet", 4_000n, 0);
+    }),
+  ],
+  [
+    "a charge of an empty wallet for a pod with a cap",
+    one((world, shard) => {
+      world.accounts.get("wallet:alice:EUR").opening = 0n;
+      capPod(world);
+      return charge(world, shard, "wallet", 2_000n, 0);
+    }),
+  ],
   ["a charge that a review declines", one((world, shard) => charge(world, shard, "tok_ok", DOUBTFUL, 0))],
   ["a charge that a review approves", one((world, shard) => charge(world, shard, "tok_ok", 700_000n, 0))],
   ["a charge that the risk rules decline", one((world, shard) => charge(world, shard, "tok_ok", 6_000_000n, 0))],
@@ -102,6 +134,7 @@ const stories: Story[] = [
     ],
   ),
   ["a transfer that the last account refuses", one((world, shard) => transfer(world, shard, "one", 333_300n, 0))],
+  ["a transfer that a capped account refuses", one((world, shard) => transfer(world, shard, "capped", 3_001n, 0))],
   ["a transfer that the first of two refuses", one((world, shard) => transfer(world, shard, "two", 333_300n, 0))],
   ["a transfer that the first of three refuses", one((world, shard) => transfer(world, shard, "three", 333_300n, 0))],
   [

@@ -1,8 +1,9 @@
 import type { TransferLeg } from "../charges.ts";
-import type { Principal } from "../events.ts";
+import type { Meta, Principal } from "../events.ts";
 import type { MoneyJson } from "../money.ts";
-import type { Rejection } from "../rejections.ts";
-import type { ActorRpc } from "./actor.ts";
+import type { MonitorRecord } from "../monitors.ts";
+import type { Refused, Rejection } from "../rejections.ts";
+import type { ActorRpc, Answered, CommandKey } from "./actor.ts";
 
 /**
  * The three calls of the last-agent protocol, each covering all legs of one transfer at this account in one commit. The first
@@ -101,13 +102,115 @@ export type EntryRecord = {
   hash: string;
 };
 
+export type AccountStatus = AccountRecord["status"];
+
+/** What a coordinator asks before it begins: whether a credit to the account may be refused, and has to be reserved. */
+export type AccountTerms = { status: AccountStatus; capped: boolean };
+
+/** An operator's word on one account. Bounds are minor units as decimal integers; left out: as it stands; null: none. */
+export type AccountCommand =
+  | { type: "freeze" | "unfreeze" | "close"; reason: string }
+  | { type: "change_limits"; floor?: string | null; cap?: string | null; reason: string | null }
+  | { type: "add_monitor"; monitor: string; bound: MonitorBound; threshold: MoneyJson; reason: string | null }
+  | { type: "remove_monitor"; monitor: string };
+
+export type MonitorBound = "above" | "below";
+
+/** What keeps a closing account from being closed: money on it (signed, normal side), or open holds. */
+export type Blocker = { reason: "balance"; amount: MoneyJson } | { reason: "holds"; count: number };
+
+export type AccountReply =
+  | { type: "account"; account: AccountRecord; blockers: Blocker[] }
+  | { type: "monitor"; monitor: MonitorRecord }
+  | { type: "removed" };
+
+/** `request_id`: of the call that was refused first, so that a replayed problem is byte for byte that one. */
+export type AccountCommandAnswer =
+  | { ok: true; value: Answered<AccountReply> }
+  | (Refused & { replayed: boolean; request_id: string });
+
+/** One line of an explanation: a posted leg, or a word of an operator or of the account itself on what may be posted. */
+export type ExplainedLine = {
+  seq: number;
+  type: string;
+  debit: MoneyJson | null;
+  credit: MoneyJson | null;
+  /** Posted balance, normal side, after this line. */
+  balance: MoneyJson;
+  transfer: string | null;
+  saga: string | null;
+  charge: string | null;
+  pod: string | null;
+  reason: string | null;
+  /** Who is behind it: the subject of the command that caused it. */
+  by: string;
+  recorded_at: string;
+  /** Of a change of limits: what they are from here on. */
+  floor?: string | null;
+  cap?: string | null;
+};
+
+/** Why a balance is what it is: lines in seq order from `opening` to `closing`, and how what is available follows. */
+export type Explanation = {
+  account: string;
+  currency: string;
+  normal_side: "debit" | "credit";
+  status: AccountStatus;
+  /** Who made the status what it is, and why; null while the account is open. */
+  stopped: { by: string; reason: string | null; since: string } | null;
+  /** The whole account as it is now, in one turn with the lines. */
+  seq: number;
+  head_hash: string;
+  balance: string;
+  available: { amount: string; posted: string; pending: string; floor: string | null };
+  /** Null without a cap. */
+  headroom: { amount: string; cap: string; posted: string; pending_in: string } | null;
+  holds: (Hold & { aged: boolean })[];
+  page: { after: number; to: number; opening: string; closing: string };
+  lines: ExplainedLine[];
+  /** `after` of the next page; null at the head. */
+  next: number | null;
+};
+
 /** Data of an account's events. Counters are those after the event: what a reader shows, and what a replay must arrive at. */
 export type AccountEventData = {
   "account.opened": { account: string; currency: string };
   "account.frozen": { account: string; reason: string | null };
   "account.unfrozen": { account: string; reason: string | null };
+  "account.closing": { account: string; reason: string | null };
+  /** A closing taken back before the account was closed: it is again what it was before, frozen too. */
+  "account.reopened": { account: string; status: "open" | "frozen"; reason: string | null };
+  "account.closed": { account: string };
+  /** Both bounds as they are from here on. */
+  "account.limits_changed": {
+    account: string;
+    floor: MoneyJson | null;
+    cap: MoneyJson | null;
+    reason: string | null;
+  };
+  "monitor.added": {
+    account: string;
+    monitor: string;
+    bound: MonitorBound;
+    threshold: MoneyJson;
+    /** On which side of the threshold the balance stands already. */
+    state: "triggered" | "resolved";
+    reason: string | null;
+  };
+  "monitor.removed": { account: string; monitor: string };
+  "monitor.triggered": { account: string; monitor: string; balance: MoneyJson };
+  "monitor.resolved": { account: string; monitor: string; balance: MoneyJson };
+  "hold.aged": {
+    account: string;
+    transfer: string;
+    saga: string;
+    since: string;
+    direction: "debit" | "credit";
+    amount: MoneyJson;
+  };
   "transfer.reserved": TransferEvent;
-  "transfer.posted": TransferEvent;
+  /** `reason`: why the transfer was asked for; left out where nobody said. */
+  "transfer.posted": TransferEvent & { reason?: string };
   "transfer.voided": TransferEvent & { reason: string | null };
 };
 export type TransferEvent = {
@@ -129,6 +232,14 @@ export type AccountRpc = ActorRpc & {
   describe(): Promise<AccountRecord | null>;
   /** Entries with seq > after, oldest first, at most 200; all entries of one seq or none, but those of the first in any case. */
   entries(after: number, limit: number): Promise<EntryRecord[]>;
+  /** What a coordinator must know before it begins; null when the account was never opened. */
+  terms(): Promise<AccountTerms | null>;
+  /** An operator's command, one commit. `open`: the caller vouches that the account may be opened by it. */
+  command(command: AccountCommand, open: boolean, key: CommandKey, meta: Meta): Promise<AccountCommandAnswer>;
+  /** Oldest first, at most 16. */
+  monitors(): Promise<MonitorRecord[]>;
+  /** Lines with seq > after, at most 200 but for the legs of one event, which stay together. Null when never opened. */
+  explain(after: number, limit: number): Promise<Explanation | null>;
   /** Throws for an epoch that a later cut has superseded, and above 50,000 listed transfers. */
   cut(epoch: number, listed: string[]): Promise<CutAnswer>;
 };

@@ -66,6 +66,8 @@ type Spec = {
   /** People of the pod who may not do this. */
   denied?: Speaker[];
   params?: Record<string, FromWorld<string>>;
+  /** What the route insists on in its query. */
+  query?: string;
 };
 
 const eur = (amount: unknown) => ({ amount, currency: "EUR" });
@@ -168,6 +170,38 @@ const SPECS: Spec[] = [
   { route: "GET /v1/wallets", access: "user" },
   { route: "GET /v1/ledger/accounts/{id}", access: "admin", params: account },
   { route: "GET /v1/ledger/accounts/{id}/entries", access: "admin", list: true, params: account },
+  {
+    route: "POST /v1/ledger/accounts/{id}/freeze",
+    access: "admin",
+    key: "honoured",
+    body: { reason: "why" },
+    params: account,
+  },
+  {
+    route: "POST /v1/ledger/accounts/{id}/unfreeze",
+    access: "admin",
+    key: "honoured",
+    body: { reason: "why" },
+    params: account,
+  },
+  {
+    route: "POST /v1/ledger/accounts/{id}/close",
+    access: "admin",
+    key: "honoured",
+    body: { reason: "why" },
+    params: account,
+  },
+  { route: "PATCH /v1/ledger/accounts/{id}", access: "admin", body: { cap: "1.00" }, params: account },
+  { route: "GET /v1/ledger/accounts/{id}/explain", access: "admin", list: true, params: account },
+  {
+    route: "POST /v1/ledger/monitors",
+    access: "admin",
+    key: "honoured",
+    body: { account: "fee:EUR#0", above: eur("1.00") },
+  },
+  { route: "GET /v1/ledger/monitors", access: "admin", query: "account=fee%3AEUR" },
+  { route: "GET /v1/ledger/monitors/{id}", access: "admin", params: { id: "mon_1" } },
+  { route: "DELETE /v1/ledger/monitors/{id}", access: "admin", params: { id: "mon_1" } },
   { route: "POST /v1/ledger/transfers", access: "admin", body: transferBody() },
   { route: "GET /v1/ledger/trial-balance", access: "admin" },
   { route: "POST /v1/ledger/verify", access: "admin", body: {} },
@@ -195,7 +229,8 @@ const pathOf =
       ...change,
     };
     const [, path = ""] = spec.route.split(" ");
-    return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => given(own[name] ?? "", world));
+    const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => given(own[name] ?? "", world));
+    return spec.query === undefined ? filled : `${filled}?${spec.query}`;
   };
 
 type Sent = Partial<Pick<Row, "as" | "path" | "method" | "body" | "headers">>;
@@ -668,6 +703,85 @@ const LEDGER_ROWS: Row[] = [
   on("GET /v1/ledger/verify/{id}")("no id", { path: "/v1/ledger/verify/x" }, missing),
 ];
 
+const at = (verb: string, id: string) => ({ path: `/v1/ledger/accounts/${encodeURIComponent(id)}${verb}` });
+const podAccount = (verb: string) => ({
+  path: (world: World) => `/v1/ledger/accounts/${encodeURIComponent(`pod:${world.pod}:EUR`)}${verb}`,
+});
+
+const governed = (["freeze", "unfreeze", "close"] as const).flatMap((verb) => {
+  const route = on(`POST /v1/ledger/accounts/{id}/${verb}`);
+  return [
+    route("no reason", { body: {} }, input("/reason")),
+    route("a reason of 501 characters", { body: { reason: "x".repeat(501) } }, input("/reason")),
+    route("an account of the house", {}, conflict),
+    route("a stripe of the house", at(`/${verb}`, "fee:EUR#1"), conflict),
+    route("a name that is no account", at(`/${verb}`, "cash"), missing),
+    route("an unknown connector", at(`/${verb}`, "psp:nobody:EUR"), missing),
+    route("an unknown pod", at(`/${verb}`, unknownPod), missing),
+    route("a wallet no money has met", at(`/${verb}`, "wallet:nobody:EUR"), missing),
+  ];
+});
+
+const limits = on("PATCH /v1/ledger/accounts/{id}");
+const explained = on("GET /v1/ledger/accounts/{id}/explain");
+const watch = on("POST /v1/ledger/monitors");
+const monitor = (change: Record<string, unknown>) => ({
+  body: { account: "fee:EUR#0", above: eur("1.00"), ...change },
+});
+
+const ACCOUNT_ROWS: Row[] = [
+  ...governed,
+  on("POST /v1/ledger/accounts/{id}/unfreeze")("not frozen", podAccount("/unfreeze"), conflict),
+  limits("neither floor nor cap", { body: {} }, input("")),
+  limits("a number", { body: { floor: 1 } }, input("/floor")),
+  limits("an exponent", { body: { cap: "1e3" } }, input("/cap")),
+  limits("a plus sign", { body: { floor: "+1.00" } }, input("/floor")),
+  limits("a cent of a cent", { body: { floor: "-1.001" } }, input("/floor")),
+  limits("twenty digits", { body: { cap: "1".repeat(20) } }, input("/cap")),
+  limits("a cap of 2^63", { ...podAccount(""), body: { cap: "92233720368547758.08" } }, outOfRange),
+  limits("a floor of -2^63", { ...podAccount(""), body: { floor: "-92233720368547758.08" } }, outOfRange),
+  limits("a floor above the balance", { ...podAccount(""), body: { floor: "1000000.00" } }, conflict),
+  limits("a cap below the balance", { ...podAccount(""), body: { cap: "0.01" } }, conflict),
+  limits("an account of the house", {}, conflict),
+  limits("a wallet no money has met", at("", "wallet:nobody:EUR"), missing),
+  limits("a name that is no account", at("", "cash"), missing),
+  explained("an account kept in stripes", {}, missing),
+  explained("a name that is no account", at("/explain", "cash"), missing),
+  explained("a wallet no money has met", at("/explain", "wallet:nobody:EUR"), missing),
+  watch("no account", monitor({ account: undefined }), input("/account")),
+  watch("neither above nor below", monitor({ above: undefined }), input("")),
+  watch("above and below", monitor({ below: eur("2.00") }), input("")),
+  watch("a threshold that is a number", monitor({ above: eur(1) }), input("/above/amount")),
+  watch("a threshold of zero", monitor({ above: eur("0.00") }), outOfRange),
+  watch("a threshold of 2^63", monitor({ above: eur("92233720368547758.08") }), outOfRange),
+  watch("another currency", monitor({ above: { amount: "1.00", currency: "USD" } }), {
+    status: 422,
+    code: "currency_mismatch",
+  }),
+  watch("an account kept in stripes", monitor({ account: "fee:EUR" }), input("/account")),
+  watch("a name that is no account", monitor({ account: "cash" }), missing),
+  watch("an unknown connector", monitor({ account: "psp:nobody:EUR#1" }), missing),
+  watch("a wallet no money has met", monitor({ account: "wallet:nobody:EUR" }), missing),
+  on("GET /v1/ledger/monitors")("no account", { path: "/v1/ledger/monitors" }, input("/query/account")),
+  on("GET /v1/ledger/monitors")("a name that is no account", { path: "/v1/ledger/monitors?account=cash" }, missing),
+  ...(["GET", "DELETE"] as const).flatMap((method) => {
+    const route = on(`${method} /v1/ledger/monitors/{id}`);
+    return [
+      route("no id", {}, missing),
+      route(
+        "an account in no monitor's id",
+        { path: `/v1/ledger/monitors/mon_${UNKNOWN_ULID}.${Buffer.from("cash").toString("base64url")}` },
+        missing,
+      ),
+      route(
+        "an unknown monitor",
+        { path: `/v1/ledger/monitors/mon_${UNKNOWN_ULID}.${Buffer.from("fee:EUR#0").toString("base64url")}` },
+        missing,
+      ),
+    ];
+  }),
+];
+
 const receive = on("POST /ingress/psp/{connector}");
 const signed = (body: unknown) => ({ body, signed: true });
 
@@ -708,6 +822,7 @@ export const ROWS: readonly Row[] = [
   ...CHARGE_ROWS,
   ...FX_ROWS,
   ...LEDGER_ROWS,
+  ...ACCOUNT_ROWS,
   ...OTHER_ROWS,
 ];
 

@@ -121,9 +121,13 @@ export const statementsFor = (db: D1Database, generation: Generation, writes: Wr
     db,
     tableIn(generation, "accounts"),
     ["id"],
-    ["counters", "seq", "hash"],
+    ["counters", "seq", "hash", "terms"],
     ["kind", "owner", "currency"],
-    writes.accounts.map((account) => ({ ...account, counters: JSON.stringify(account.counters) })),
+    writes.accounts.map((account) => ({
+      ...account,
+      counters: JSON.stringify(account.counters),
+      terms: account.terms === null ? null : JSON.stringify(account.terms),
+    })),
   ),
   ...upsert(
     db,

@@ -54,6 +54,12 @@ describe("an account as operators read it", () => {
       head_hash: null,
     });
     expect(account).toHaveProperty("stripes.length", 4);
+    expect(account).toHaveProperty("stripes.1.counters", {
+      debits_posted: "10.00",
+      credits_posted: "0.50",
+      debits_pending: "0.10",
+      credits_pending: "0.00",
+    });
     expect(account).toHaveProperty(
       "stripes.0",
       expect.objectContaining({ id: "psp:sandbox:EUR#0", seq: 0, hash: "0".repeat(64) }),

@@ -9,7 +9,7 @@ import type { Actors } from "./actors.ts";
 const COUNTERS = ["debits_posted", "credits_posted", "debits_pending", "credits_pending"] as const;
 
 /** One physical account as operators read it. */
-const physical = (record: AccountRecord) => {
+export const physical = (record: AccountRecord) => {
   const { id, type, currency, normal_side, status, floor, cap, available, holds, seq, head_hash } = record;
   const { debits_posted, credits_posted, debits_pending, credits_pending } = record;
   return {
@@ -53,12 +53,11 @@ const striped = (id: string, first: AccountRecord, stripes: readonly AccountReco
     holds: stripes.flatMap((stripe) => stripe.holds),
     seq: stripes.reduce((seqs, { seq }) => seqs + seq, 0),
     head_hash: null,
-    stripes: stripes.map(({ id: stripe, seq, head_hash, ...record }) => ({
-      id: stripe,
-      seq,
-      hash: head_hash,
-      ...Object.fromEntries(COUNTERS.map((name) => [name, record[name]])),
-    })),
+    stripes: stripes.map(({ id: stripe, seq, head_hash, ...record }) => {
+      const own = Object.fromEntries(COUNTERS.map((name) => [name, record[name]])) as Counters;
+      // Flat too, as they were before they had a name.
+      return { id: stripe, seq, hash: head_hash, counters: own, ...own };
+    }),
   };
 };
 

@@ -45,6 +45,17 @@ describe("a pod's balances", () => {
     });
   });
 
+  it("count what a floor keeps back, and what a floor below zero lends", () => {
+    const counters = {
+      debits_posted: "0.00",
+      credits_posted: "10.00",
+      debits_pending: "2.00",
+      credits_pending: "0.00",
+    };
+    const available = (floor: string | null) => rowFromCounters("EUR", counters, floor).available;
+    expect(["3.00", "-5.00", null].map(available)).toEqual(["5.00", "13.00", "8.00"]);
+  });
+
   it("are added up in the home currency as an indication", () => {
     const row = (currency: string, posted: string) => ({ ...balanceRow(currency, null), posted });
     const total = aggregateBalance([row("EUR", "10.00"), row("JPY", "0")], "EUR");
@@ -54,7 +65,7 @@ describe("a pod's balances", () => {
 
   it("are shown in a list as in the single read: a row for every currency", () => {
     const counters = { debits_posted: "0", credits_posted: "500", debits_pending: "0", credits_pending: "0" };
-    const balances = [{ account: `pod:${pod.id}:JPY`, currency: "JPY", counters, seq: 1, head_hash: "" }];
+    const balances = [{ account: `pod:${pod.id}:JPY`, currency: "JPY", counters, terms: null, seq: 1, head_hash: "" }];
     expect(podListed({ pod, balances }).balances).toEqual([
       balanceRow("EUR", null),
       { currency: "JPY", posted: "500", pending: "0", pending_in: "0", available: "500" },

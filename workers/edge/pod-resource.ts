@@ -71,8 +71,8 @@ const figure = (text: string, currency: string): bigint => {
   return minor;
 };
 
-/** A balance row from the counters the read model keeps; a pod's account stands on the credit side. */
-export const rowFromCounters = (currency: string, counters: Counters): BalanceRow => {
+/** A balance row from the counters the read model keeps, and a floor other than its kind's; a pod's account is a credit's. */
+export const rowFromCounters = (currency: string, counters: Counters, floor: string | null = null): BalanceRow => {
   const posted = figure(counters.credits_posted, currency) - figure(counters.debits_posted, currency);
   const pending = figure(counters.debits_pending, currency);
   return {
@@ -80,7 +80,7 @@ export const rowFromCounters = (currency: string, counters: Counters): BalanceRo
     posted: formatMinor(posted, currency),
     pending: formatMinor(pending, currency),
     pending_in: counters.credits_pending,
-    available: formatMinor(posted - pending, currency),
+    available: formatMinor(posted - pending - (floor === null ? 0n : figure(floor, currency)), currency),
   };
 };
 
@@ -88,7 +88,9 @@ export const rowFromCounters = (currency: string, counters: Counters): BalanceRo
 export const podListed = ({ pod, balances }: PodListing) => {
   const rows = pod.currencies.map((currency) => {
     const account = balances.find((balance) => balance.currency === currency);
-    return account === undefined ? balanceRow(currency, null) : rowFromCounters(currency, account.counters);
+    return account === undefined
+      ? balanceRow(currency, null)
+      : rowFromCounters(currency, account.counters, account.terms?.floor);
   });
   return podResource(pod, rows);
 };

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { pspWebhookRoute } from "../ingress/psp.ts";
 import { openapiDocument } from "./openapi.ts";
 import { answer, defineRoute, type Route } from "./route.ts";
+import { accountRoutes } from "./routes/accounts.ts";
 import { chargeRoutes } from "./routes/charges.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { feedRoutes } from "./routes/feed.ts";
@@ -9,6 +10,7 @@ import { fxRoutes } from "./routes/fx.ts";
 import { invitationRoutes } from "./routes/invitations.ts";
 import { ledgerRoutes } from "./routes/ledger.ts";
 import { memberRoutes } from "./routes/members.ts";
+import { monitorRoutes } from "./routes/monitors.ts";
 import { podRoutes } from "./routes/pods.ts";
 import { readModelRoutes } from "./routes/read-model.ts";
 import { sagaRoutes } from "./routes/sagas.ts";
@@ -46,6 +48,8 @@ export const ROUTES: readonly Route[] = [
   ...fxRoutes,
   ...walletRoutes,
   ...ledgerRoutes,
+  ...accountRoutes,
+  ...monitorRoutes,
   ...sagaRoutes,
   ...deadLetterRoutes,
   ...readModelRoutes,

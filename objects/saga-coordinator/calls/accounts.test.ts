@@ -167,6 +167,14 @@ describe("post", () => {
     expect(report.outcome).toBe("done");
   });
 
+  it("is redirected, too, for a cap that came after the begin, so that no cap is exceeded and no money is lost", async () => {
+    const { report } = await performing(saga, (account) =>
+      account === "wallet:bob:EUR" ? no("limit_exceeded") : yes(),
+    );
+    expect(report).toMatchObject({ redirects: { "1": "suspense:EUR#3" } });
+    expect(report.park).toBeUndefined();
+  });
+
   it("of a redirected leg stands in a cut at the account it was meant for, until the cut in which it moved", () => {
     const redirected = told(saga, { outcome: "unknown", redirects: { "1": "suspense:EUR#3" } }, T0, 4);
     expect(postingsOf(redirected, 3)[1]).toMatchObject({

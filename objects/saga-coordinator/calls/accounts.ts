@@ -201,11 +201,15 @@ const acknowledged = (called: readonly Called[]): Acks =>
     }),
   );
 
-const REDIRECTED: ReadonlySet<string> = new Set(["account_closed", "not_found"]);
+/**
+ * What may refuse a credit that nobody reserved: an account that is closed, was never opened, or was given its cap only after
+ * the transfer had begun.
+ */
+const REDIRECTED: ReadonlySet<string> = new Set(["account_closed", "not_found", "limit_exceeded"]);
 
 /**
- * Posts at every account that has not acknowledged yet, again until each has. A closed or never opened account answers with a
- * stored refusal: its legs go to suspense, journalled first. Any other refusal here is beyond the rules.
+ * Posts at every account that has not acknowledged yet, again until each has. One that may still say no answers with a stored
+ * refusal: its legs go to suspense, journalled first. Any other refusal here is beyond the rules.
  */
 export const postEverywhere = async (saga: Saga, except: string | null, port: CallPort): Promise<Move> => {
   const acks = (currentStep(saga).result?.acks ?? {}) as Acks;

@@ -26,7 +26,7 @@ const walletAccount = (saga: Saga): string => {
 };
 
 /** The last agent: the constrained account whose post decides. */
-const lastAgent = (saga: Saga): string | null => constrainedAccounts(transferInput(saga).legs).at(-1) ?? null;
+const lastAgent = (saga: Saga): string | null => constrainedAccounts(transferInput(saga)).at(-1) ?? null;
 
 const chargeCalls: Readonly<Record<string, Calls>> = {
   admit: { forward: admit, undo: endPermit },
@@ -49,8 +49,8 @@ const chargeCalls: Readonly<Record<string, Calls>> = {
 
 const transferCalls: Readonly<Record<string, Calls>> = {
   reserve: {
-    forward: (saga, port) => reserveAt(saga, constrainedAccounts(transferInput(saga).legs).slice(0, -1), port),
-    undo: (saga, port) => voidAt(saga, constrainedAccounts(transferInput(saga).legs), port),
+    forward: (saga, port) => reserveAt(saga, constrainedAccounts(transferInput(saga)).slice(0, -1), port),
+    undo: (saga, port) => voidAt(saga, constrainedAccounts(transferInput(saga)), port),
   },
   decide: { forward: (saga, port) => decideAt(saga, lastAgent(saga) ?? "", port) },
   post: { forward: (saga, port) => postEverywhere(saga, lastAgent(saga), port) },

@@ -1,4 +1,4 @@
-import { type chargeInput, riskOf } from "../../../schema/charges.ts";
+import { chargeInput, riskOf } from "../../../schema/charges.ts";
 import { compensatable, define, pivot, retriable, type SagaDefinition } from "./definition.ts";
 
 const DAY_MS = 86_400_000;
@@ -31,14 +31,40 @@ export const chargeByInstrument: SagaDefinition = define(
   ["review"],
 );
 
-/** A charge from the payer's own wallet: the wallet's post is the decision, so an empty wallet is a refusal and no charge. */
-export const chargeByWallet: SagaDefinition = define(
+/** A charge from a wallet as it was before pods' accounts could have a cap: the wallet's post is the decision. */
+export const chargeByWalletV1: SagaDefinition = define(
   {
     kind: "charge",
     version: 1,
     door: "debit",
     deadlineMs: 7 * DAY_MS,
     steps: [...admission, pivot("debit", { posts: true }), retriable("post", { posts: true }), retriable("conclude")],
+  },
+  ["review"],
+);
+
+/**
+ * Before the wallet decides, the pod's credit is reserved where it may be refused: under a cap, and after a review, which may have
+ * outlasted what was known of the cap.
+ */
+const reserveUnderCap = compensatable("reserve", {
+  skip: (saga) => chargeInput(saga).capped !== true && notInReview(saga),
+});
+
+/** A charge from the payer's own wallet: the wallet's post is the decision, so an empty wallet is a refusal and no charge. */
+export const chargeByWallet: SagaDefinition = define(
+  {
+    kind: "charge",
+    version: 2,
+    door: "debit",
+    deadlineMs: 7 * DAY_MS,
+    steps: [
+      ...admission,
+      reserveUnderCap,
+      pivot("debit", { posts: true }),
+      retriable("post", { posts: true }),
+      retriable("conclude"),
+    ],
   },
   ["review"],
 );
@@ -76,6 +102,7 @@ export const convertedByWallet: SagaDefinition = define(
     steps: [
       ...admission,
       compensatable("accept"),
+      reserveUnderCap,
       pivot("debit", { posts: true }),
       retriable("convert"),
       retriable("post", { posts: true }),
@@ -85,7 +112,16 @@ export const convertedByWallet: SagaDefinition = define(
   ["review"],
 );
 
-export const chargeDefinition = (charge: Pick<ReturnType<typeof chargeInput>, "source" | "conversion">) => {
-  if (charge.conversion === undefined) return charge.source.type === "wallet" ? chargeByWallet : chargeByInstrument;
-  return charge.source.type === "wallet" ? convertedByWallet : convertedByInstrument;
+/**
+ * The definition a charge began with, by what it began with. Version 1: nothing converted, nothing known of caps. Version 2: what
+ * is converted, and what comes from a wallet, with the pod's credit reserved under a cap.
+ */
+export const chargeDefinition = ({
+  source,
+  conversion,
+  capped,
+}: Pick<ReturnType<typeof chargeInput>, "source" | "conversion" | "capped">): SagaDefinition => {
+  if (source.type === "instrument") return conversion === undefined ? chargeByInstrument : convertedByInstrument;
+  if (conversion !== undefined) return convertedByWallet;
+  return capped === undefined ? chargeByWalletV1 : chargeByWallet;
 };

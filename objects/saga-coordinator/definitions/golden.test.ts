@@ -21,10 +21,13 @@ const journalOf = (began: Saga): string => {
 describe("the journal stays, word for word, of version", () => {
   it.each<[string, () => Saga]>([
     ["1 of a charge by instrument", () => beginCharge("instrument")],
-    ["1 of a charge by wallet", () => beginCharge("wallet")],
+    ["1 of a charge by wallet", () => beginCharge("wallet", 10_000n, undefined, null)],
     ["1 of a ledger transfer", () => beginTransfer(legsWith(2))],
-    ["2 of a charge by instrument", () => beginCharge("instrument", 10_000n, { to: "USD", quote: "fxq_1" })],
-    ["2 of a charge by wallet", () => beginCharge("wallet", 10_000n, { to: "USD" })],
+    ["2 of a charge by wallet", () => beginCharge("wallet")],
+    ["2 of a charge by wallet under a cap", () => beginCharge("wallet", 10_000n, undefined, true)],
+    ["2 of a converted charge by instrument", () => beginCharge("instrument", 10_000n, { to: "USD", quote: "fxq_1" })],
+    ["2 of a converted charge by wallet", () => beginCharge("wallet", 10_000n, { to: "USD" })],
+    ["2 of a converted charge by wallet under a cap", () => beginCharge("wallet", 10_000n, { to: "USD" }, true)],
     ["1 of a hedge", () => beginHedge()],
   ])("%s", async (name, begin) => {
     await expect(journalOf(begin())).toMatchFileSnapshot(`./golden/${name.replaceAll(" ", "-")}.jsonl`);

@@ -1,6 +1,23 @@
 import { describe, expect, it } from "vitest";
-import { beginCharge, beginHedge, beginTransfer, legOf, legsWith } from "../testing/fixtures.ts";
-import { chargeByInstrument, chargeByWallet, convertedByInstrument, convertedByWallet } from "./charge.ts";
+import {
+  ASSESSED,
+  answerTo,
+  beginCharge,
+  beginHedge,
+  beginTransfer,
+  DONE,
+  legOf,
+  legsWith,
+  told,
+  upTo,
+} from "../testing/fixtures.ts";
+import {
+  chargeByInstrument,
+  chargeByWallet,
+  chargeByWalletV1,
+  convertedByInstrument,
+  convertedByWallet,
+} from "./charge.ts";
 import { hedge } from "./hedge.ts";
 import { definitionOf, stepDefinition } from "./index.ts";
 import { constrainedAccounts, isConstrained, ledgerTransfer } from "./ledger-transfer.ts";
@@ -22,7 +39,7 @@ describe("version 1", () => {
   });
 
   it("of a charge by wallet has the wallet's own post for its pivot", () => {
-    expect(shape(chargeByWallet)).toEqual([
+    expect(shape(chargeByWalletV1)).toEqual([
       "admit: compensatable",
       "assess: compensatable",
       "review: compensatable",
@@ -37,7 +54,7 @@ describe("version 1", () => {
   });
 
   it("lets legs out only where the cut's tag is taken", () => {
-    const posting = [chargeByInstrument, chargeByWallet, ledgerTransfer].map(({ steps }) =>
+    const posting = [chargeByInstrument, chargeByWalletV1, ledgerTransfer].map(({ steps }) =>
       steps.filter(({ posts }) => posts).map(({ name }) => name),
     );
     expect(posting).toEqual([["post"], ["debit", "post"], ["decide", "post"]]);
@@ -45,7 +62,7 @@ describe("version 1", () => {
 });
 
 describe("version 2", () => {
-  it("of a charge by instrument accepts a rate after the review and before the reserve", () => {
+  it("of a converted charge by instrument accepts a rate after the review and before the reserve", () => {
     expect(shape(convertedByInstrument)).toEqual([
       "admit: compensatable",
       "assess: compensatable",
@@ -59,17 +76,50 @@ describe("version 2", () => {
     ]);
   });
 
-  it("of a charge by wallet accepts a rate before the wallet's own post", () => {
+  it("of a converted charge by wallet reserves what the rate makes before the wallet decides", () => {
     expect(shape(convertedByWallet)).toEqual([
       "admit: compensatable",
       "assess: compensatable",
       "review: compensatable",
       "accept: compensatable",
+      "reserve: compensatable",
       "debit: pivot",
       "convert: retriable",
       "post: retriable",
       "conclude: retriable",
     ]);
+  });
+
+  it("of a charge by wallet reserves the pod's credit before the wallet decides", () => {
+    expect(shape(chargeByWallet)).toEqual([
+      "admit: compensatable",
+      "assess: compensatable",
+      "review: compensatable",
+      "reserve: compensatable",
+      "debit: pivot",
+      "post: retriable",
+      "conclude: retriable",
+    ]);
+    expect(chargeByWallet.steps.filter(({ posts }) => posts).map(({ name }) => name)).toEqual(["debit", "post"]);
+  });
+
+  const CONVERSIONS = [undefined, { to: "USD" }];
+  const pastReserve = CONVERSIONS.flatMap((conversion) =>
+    (
+      [
+        ["asks nobody where the pod has no cap", false, "approve", "skipped"],
+        ["asks under a cap", true, "approve", "intent"],
+        ["asks after a review, whatever was known before it", false, "review", "intent"],
+      ] as const
+    ).map(
+      ([name, ...rest]) => [`${name}${conversion === undefined ? "" : ", converted"}`, conversion, ...rest] as const,
+    ),
+  );
+  it.each(pastReserve)("%s", (_name, conversion, capped, outcome, status) => {
+    const assessed = told(upTo(beginCharge("wallet", 10_000n, conversion, capped), "assess"), ASSESSED(outcome));
+    const reviewed = outcome === "review" ? told(assessed, DONE) : assessed;
+    const past = conversion === undefined ? reviewed : told(reviewed, answerTo(reviewed));
+    expect(past.steps.find(({ name }) => name === "reserve")).toMatchObject({ status });
   });
 });
 
@@ -85,12 +135,13 @@ describe("a saga's definition", () => {
     expect(definitionOf(beginCharge("instrument", 1n, { to: "USD" }))).toBe(convertedByInstrument);
     expect(definitionOf(beginCharge("wallet", 1n, { to: "USD" }))).toBe(convertedByWallet);
     expect(definitionOf(beginHedge())).toBe(hedge);
+    expect(definitionOf(beginCharge("wallet", 1n, undefined, null))).toBe(chargeByWalletV1);
     expect(definitionOf(beginTransfer(legsWith(2)))).toBe(ledgerTransfer);
   });
 
   it("of another version is not guessed", () => {
-    expect(() => definitionOf({ ...beginCharge("wallet"), version: 2 })).toThrow("version 2 is not known");
     expect(() => definitionOf({ ...beginCharge("wallet", 1n, { to: "USD" }), version: 1 })).toThrow("version 1");
+    expect(() => definitionOf({ ...beginCharge("wallet"), version: 3 })).toThrow("version 3 is not known");
     expect(() => stepDefinition(beginCharge("wallet"), 99)).toThrow("no step 99");
   });
 });
@@ -116,7 +167,21 @@ describe("an account that may refuse", () => {
       legOf("wallet:alice:EUR", "debit", 1n, "2"),
       legOf("wallet:bob:EUR", "debit", 1n, "3"),
     ];
-    expect(constrainedAccounts(legs)).toEqual(["wallet:bob:EUR", "wallet:alice:EUR"]);
+    expect(constrainedAccounts({ legs })).toEqual(["wallet:bob:EUR", "wallet:alice:EUR"]);
+  });
+
+  it("is one that raises a capped account, in the order of the legs like any other", () => {
+    const legs = [
+      legOf("wallet:bob:EUR", "credit", 1n, "0"),
+      legOf("wallet:alice:EUR", "debit", 3n, "1"),
+      legOf("wallet:carol:EUR", "credit", 1n, "2"),
+      legOf("wallet:dan:EUR", "credit", 1n, "3"),
+    ];
+    expect(constrainedAccounts({ legs, capped: ["0", "2"] })).toEqual([
+      "wallet:bob:EUR",
+      "wallet:alice:EUR",
+      "wallet:carol:EUR",
+    ]);
   });
 
   it("must be an account", () => {

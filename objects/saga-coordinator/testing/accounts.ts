@@ -1,7 +1,7 @@
 import { parseAccount } from "../../../schema/accounts.ts";
 import { formatMinor, fromMinor, toMinor } from "../../../schema/money.ts";
 import { type Rejection, reject } from "../../../schema/rejections.ts";
-import type { AccountAnswer, AccountOp, CutAnswer } from "../../../schema/rpc/account.ts";
+import type { AccountAnswer, AccountOp, AccountTerms, CutAnswer } from "../../../schema/rpc/account.ts";
 
 type Side = "debit" | "credit";
 type Word = { state: "reserved" | "posted" | "voided" | "refused"; bodyHash: string; answer: AccountAnswer };
@@ -18,6 +18,8 @@ export class AccountModel {
   closed = false;
   /** Set to keep the door shut: it says nothing of any transfer. */
   shut: Rejection | null = null;
+  /** The balance that may never be exceeded; null: none. */
+  cap: bigint | null = null;
   readonly #parsed: NonNullable<ReturnType<typeof parseAccount>>;
   readonly #late = { epoch: 0, debit: 0n, credit: 0n };
   #seq = 0;
@@ -46,6 +48,26 @@ export class AccountModel {
     let held = 0n;
     for (const { side, amount } of this.holds.values()) if (side !== normalSide) held += amount;
     return this.balance - held - floor;
+  }
+
+  /** What may still come in below the cap; null: anything. */
+  get headroom(): bigint | null {
+    if (this.cap === null) return null;
+    let held = 0n;
+    for (const { side, amount } of this.holds.values()) if (side === this.#parsed.rules.normalSide) held += amount;
+    return this.cap - this.balance - held;
+  }
+
+  get terms(): AccountTerms {
+    return { status: this.closed ? "closed" : "open", capped: this.cap !== null };
+  }
+
+  /** Sets a cap as low as the present state allows it, and at least `minor`. */
+  limit(minor: bigint): void {
+    this.cap = null;
+    let full = this.balance;
+    for (const { side, amount } of this.holds.values()) if (side === this.#parsed.rules.normalSide) full += amount;
+    this.cap = minor > full ? minor : full;
   }
 
   apply(op: AccountOp): AccountAnswer {
@@ -91,8 +113,9 @@ export class AccountModel {
 
   #judge(side: Side, amount: bigint): Rejection | null {
     if (this.closed) return reject("account_closed", "closed").rejection;
-    const { available } = this;
+    const { available, headroom } = this;
     const lowers = side !== this.#parsed.rules.normalSide;
+    if (!lowers && headroom !== null && amount > headroom) return reject("limit_exceeded", "full").rejection;
     if (available === null || !lowers || amount <= available) return null;
     return reject("insufficient_funds", "not enough", { available: fromMinor(available, this.currency) }).rejection;
   }

@@ -31,11 +31,15 @@ const IDS = {
 
 const sealed = { sealed: "x", key: "k" };
 
-/** A charge in EUR; `conversion`: that settles in another currency, at the payer's quote or one that the desk finds. */
+/**
+ * A charge in EUR; `conversion`: that settles in another currency, at the payer's quote or one that the desk finds. `capped`: of a
+ * wallet's, what was known of the pod's cap; null: nothing, as when nobody had caps.
+ */
 export const beginCharge = (
   source: "instrument" | "wallet",
   minor = 10_000n,
   conversion?: { to: string; quote?: string },
+  capped: boolean | null = false,
 ): Saga => {
   const input = chargeInputOf(
     {
@@ -53,6 +57,7 @@ export const beginCharge = (
     feeRates(undefined),
   );
   const command = { id: SAGA, kind: "charge", subject: "alice", principal: SYSTEM, correlation: "r" } as const;
+  if (source === "wallet" && capped !== null) input.capped = capped;
   return begin(chargeDefinition(input), { ...command, input: input as unknown as Saga["input"] }, T0, 1);
 };
 

@@ -16,6 +16,7 @@ export const checkStep = (world: World, shard: Shard): void => {
   for (const id of shard.forgotten()) world.violated(`${id} is live and nothing will wake it`);
   for (const account of world.accounts.all.values()) {
     if (account.available !== null && account.available < 0n) world.violated(`${account.name} is below its floor`);
+    if (account.headroom !== null && account.headroom < 0n) world.violated(`${account.name} is above its cap`);
   }
   const { payments } = world.provider;
   for (const { reference } of payments) {

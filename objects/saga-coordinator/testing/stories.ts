@@ -29,6 +29,14 @@ export const fund = (world: World): void => {
   world.accounts.get(`pod:${POD}:EUR`).opening = 5_000n;
 };
 
+/** What the capped wallet of the stories may hold, and the pod where it has a cap: some credits fit, some do not. */
+const CAP = 3_000n;
+const POD_CAP = 8_000n;
+
+/** Bounds the pod's account, as low as it can be. */
+export const capPod = (world: World, currency = "EUR", minor = POD_CAP): void =>
+  world.accounts.get(`pod:${POD}:${currency}`).limit(minor);
+
 /** A pod account with something in it, closed to whatever comes. */
 export const closePod = (world: World): void => {
   world.accounts.get(`pod:${CLOSED_POD}:EUR`).closed = true;
@@ -92,12 +100,18 @@ export const TRANSFERS = {
     leg(`pod:${CLOSED_POD}:EUR`, "credit", minor),
     leg("suspense:EUR", "credit", 10n),
   ],
+  capped: (minor: bigint) => [
+    leg(`wallet:${PAYER}:EUR`, "debit", minor + 10n),
+    leg("wallet:carol:EUR", "credit", minor),
+    leg(`pod:${POD}:EUR`, "credit", 10n),
+  ],
 } as const satisfies Record<string, (minor: bigint) => CreateTransfer["legs"]>;
 
 export type TransferStory = keyof typeof TRANSFERS;
 
 export const transfer = (world: World, shard: Shard, story: TransferStory, minor: bigint, waitMs: number): Client => {
   if (story === "closed") closePod(world);
+  if (story === "capped") world.accounts.get("wallet:carol:EUR").limit(CAP);
   const id = world.ids.next("trf", world.sim.now);
   const command = { id, legs: TRANSFERS[story](minor), reason: "test", metadata: { reason: "test" } };
   return startTransfer(world, id, shard, command, waitMs);
@@ -248,6 +262,11 @@ export const storm = async (seed: number): Promise<Verdict> => {
     );
   }
   for (let left = random.int(3); left > 0; left--) soon(15_000, () => takeTrialBalance(world));
+  // An operator's caps come and go while transfers are between their begin and their posts.
+  if (random.chance(0.3)) soon(12_000, () => capPod(world));
+  if (random.chance(0.3)) soon(12_000, () => capPod(world, "USD"));
+  if (random.chance(0.3)) soon(12_000, () => world.accounts.get("wallet:bob:EUR").limit(CAP));
+  if (random.chance(0.1)) soon(12_000, () => (world.accounts.get(`pod:${POD}:EUR`).cap = null));
   sim.after(20_000, () => network.heal(), null);
   sim.after(25_000, () => takeTrialBalance(world), null);
   await world.run(30_000, () => false);

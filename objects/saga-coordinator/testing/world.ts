@@ -151,7 +151,7 @@ export class World {
       })),
       ACCOUNTS: byName((name) => ({
         applyOps: (ops: AccountOp[]) => guarded(() => ops.map((op) => this.accounts.get(name).apply(op))),
-        describe: () => guarded(() => ({ id: name })),
+        terms: () => guarded(() => this.accounts.get(name).terms),
         cut: (epoch: number, listed: string[]) => this.network.call(() => this.accounts.get(name).cut(epoch, listed)),
       })),
       GATEWAYS: byName(() => ({

@@ -34,7 +34,39 @@ describe("the fold of an account", () => {
         counters: { debits_posted: "0", credits_posted: "1250", debits_pending: "0", credits_pending: "0" },
         seq: 3,
         hash: log[2]?.hash,
+        terms: null,
       },
+    ]);
+  });
+
+  it("keeps what operators changed of it, and nothing while they have not", () => {
+    const told = [
+      { type: "account.opened", data: { account: NAME, currency: "EUR" } },
+      { type: "account.frozen", data: { account: NAME, reason: "why" } },
+      {
+        type: "account.limits_changed",
+        data: { account: NAME, floor: { amount: "-5.00", currency: "EUR" }, cap: null, reason: null },
+      },
+      { type: "monitor.added", data: { account: NAME, monitor: "mon_1" } },
+      { type: "account.unfrozen", data: { account: NAME, reason: "why" } },
+      { type: "account.closing", data: { account: NAME, reason: "why" } },
+      { type: "account.reopened", data: { account: NAME, status: "open", reason: "why" } },
+      { type: "account.closing", data: { account: NAME, reason: "why" } },
+      { type: "account.closed", data: { account: NAME } },
+    ];
+    const terms = told.map(
+      (_, at) => foldAccount(NAME, null, logOf(`account/${NAME}`, told.slice(0, at + 1))).accounts[0]?.terms,
+    );
+    expect(terms).toEqual([
+      null,
+      { status: "frozen", floor: "0.00", cap: null },
+      { status: "frozen", floor: "-5.00", cap: null },
+      { status: "frozen", floor: "-5.00", cap: null },
+      { status: "open", floor: "-5.00", cap: null },
+      { status: "closing", floor: "-5.00", cap: null },
+      { status: "open", floor: "-5.00", cap: null },
+      { status: "closing", floor: "-5.00", cap: null },
+      { status: "closed", floor: "-5.00", cap: null },
     ]);
   });
 

@@ -1,6 +1,13 @@
 import { parseAccount } from "../../../schema/accounts.ts";
 import { type EventBody, type LogRow, upcast } from "../../../schema/events.ts";
-import type { AccountEventData, Counters, EntryRecord, TransferEvent } from "../../../schema/rpc/account.ts";
+import { formatMinor } from "../../../schema/money.ts";
+import type {
+  AccountEventData,
+  AccountStatus,
+  Counters,
+  EntryRecord,
+  TransferEvent,
+} from "../../../schema/rpc/account.ts";
 import type { AccountRow, EntryRow, Writes } from "../writes.ts";
 
 type AccountEvent = { [T in keyof AccountEventData]: EventBody<T, AccountEventData[T]> }[keyof AccountEventData];
@@ -11,7 +18,29 @@ const openAccount = (id: string): AccountRow => {
   const named = parseAccount(id);
   if (named === null) throw new Error(`not an account: ${id}`);
   const { kind, owner, currency } = named;
-  return { id, kind, owner, currency, counters: UNTOUCHED, seq: 0, hash: "" };
+  return { id, kind, owner, currency, counters: UNTOUCHED, seq: 0, hash: "", terms: null };
+};
+
+const STATUS_AFTER: Readonly<Record<string, AccountStatus>> = {
+  "account.frozen": "frozen",
+  "account.unfrozen": "open",
+  "account.closing": "closing",
+  "account.closed": "closed",
+};
+
+/** The terms an event leaves: null while nobody has changed any. */
+const termsAfter = ({ id, currency, terms }: AccountRow, event: AccountEvent): AccountRow["terms"] => {
+  const floor = parseAccount(id)?.rules.floor ?? null;
+  const before = terms ?? {
+    status: "open" as const,
+    floor: floor === null ? null : formatMinor(floor, currency),
+    cap: null,
+  };
+  if (event.type === "account.limits_changed") {
+    return { ...before, floor: event.data.floor?.amount ?? null, cap: event.data.cap?.amount ?? null };
+  }
+  const status = event.type === "account.reopened" ? event.data.status : STATUS_AFTER[event.type];
+  return status === undefined ? terms : { ...before, status };
 };
 
 const entryOf = (
@@ -39,7 +68,7 @@ const entryOf = (
 };
 
 /**
- * An account's events into its counters and, for each posted leg, an entry. Reservations and voids move counters only. Pure;
+ * An account's events into its counters and terms and, for each posted leg, an entry. Reservations and voids move counters only. Pure;
  * throws when the stream's name is no account's.
  */
 export const foldAccount = (
@@ -52,7 +81,7 @@ export const foldAccount = (
   for (const row of rows) {
     const event = upcast(row.event) as unknown as AccountEvent;
     const counters = "counters" in event.data ? event.data.counters : after.counters;
-    after = { ...after, counters, seq: row.seq, hash: row.hash };
+    after = { ...after, counters, seq: row.seq, hash: row.hash, terms: termsAfter(after, event) };
     if (event.type !== "transfer.posted") continue;
     for (const [leg, posted] of event.data.legs.entries()) {
       entries.push({

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import type { AccountTerms } from "../../schema/rpc/account.ts";
+import type { ObjectEnv } from "../kit/env.ts";
+import { accountsToAsk, askTerms, withTerms } from "./terms.ts";
+import { legOf } from "./testing/fixtures.ts";
+import { POD } from "./testing/stories.ts";
+
+describe("the terms of accounts", () => {
+  const legs = [
+    legOf("wallet:alice:EUR", "debit", 300n, "0"),
+    legOf("wallet:bob:EUR", "credit", 100n, "1"),
+    legOf(`pod:${POD}:EUR`, "credit", 100n, "2"),
+    legOf("wallet:bob:EUR", "credit", 50n, "3"),
+    legOf("fee:EUR#3", "credit", 50n, "4"),
+  ];
+  const input = { transfer: "trf_1", legs, reason: null, metadata: {} };
+
+  it("are asked of pods and wallets, once each", () => {
+    expect(accountsToAsk(legs)).toEqual(["wallet:alice:EUR", "wallet:bob:EUR", `pod:${POD}:EUR`]);
+  });
+
+  it("say which credits are reserved: those to a cap, but for a closed account's, which suspense takes", () => {
+    const capped = { status: "open", capped: true } as const;
+    const terms = new Map<string, AccountTerms>([
+      ["wallet:alice:EUR", capped],
+      ["wallet:bob:EUR", capped],
+      [`pod:${POD}:EUR`, { status: "closed", capped: true }],
+    ]);
+    expect(withTerms(input, terms).capped).toEqual(["1", "3"]);
+  });
+
+  it("leave the journal as it was where nobody has a cap, or nobody was ever there", () => {
+    const open = { status: "open", capped: false } as const;
+    const terms = new Map<string, AccountTerms | null>([
+      ["wallet:alice:EUR", open],
+      ["wallet:bob:EUR", null],
+    ]);
+    expect(withTerms(input, terms)).toBe(input);
+  });
+
+  it("are asked five at a time, and of all of them", async () => {
+    let [asking, most] = [0, 0];
+    const ask = async (): Promise<AccountTerms> => {
+      most = Math.max(most, ++asking);
+      await new Promise((resolve) => setImmediate(resolve));
+      asking--;
+      return { status: "open", capped: false };
+    };
+    const env = { ACCOUNTS: { getByName: () => ({ terms: ask }) } } as unknown as Pick<ObjectEnv, "ACCOUNTS">;
+    const names = Array.from({ length: 12 }, (_, n) => `wallet:w${n}:EUR`);
+    const terms = await askTerms(env, names);
+    expect([most, terms.ok && [...terms.value.keys()].sort()]).toEqual([5, names.sort()]);
+  });
+
+  it("are not known while one account cannot be reached", async () => {
+    const terms = (name: string) => (name.includes("bob") ? Promise.reject(new Error("gone")) : Promise.resolve(null));
+    const env = { ACCOUNTS: { getByName: (name: string) => ({ terms: () => terms(name) }) } };
+    const asked = await askTerms(env as unknown as Pick<ObjectEnv, "ACCOUNTS">, ["wallet:al:EUR", "wallet:bob:EUR"]);
+    expect(asked).toMatchObject({ ok: false, rejection: { code: "upstream_unavailable", retry_after: 1 } });
+  });
+});

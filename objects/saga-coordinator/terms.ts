@@ -1,0 +1,56 @@
+import { parseAccount } from "../../schema/accounts.ts";
+import type { TransferLeg } from "../../schema/charges.ts";
+import { accept, type Refused, type Result, reject } from "../../schema/rejections.ts";
+import type { AccountRpc, AccountTerms } from "../../schema/rpc/account.ts";
+import type { ObjectEnv } from "../kit/env.ts";
+import { callActor, refusalIn } from "../kit/stub.ts";
+import type { TransferInput } from "./definitions/ledger-transfer.ts";
+
+/** Accounts asked side by side before a saga begins. */
+const ASKED_AT_ONCE = 5;
+
+type Terms = ReadonlyMap<string, AccountTerms | null>;
+
+/** Whose terms are asked before begin: an account that must exist, or whose credits may have to be reserved. */
+export const accountsToAsk = (legs: readonly TransferLeg[]): string[] => [
+  ...new Set(legs.map((leg) => leg.account).filter((account) => parseAccount(account)?.rules.governed === true)),
+];
+
+/** What each account says of itself; null for one that was never opened. Refused while one of them cannot be reached, or its log is broken. */
+export const askTerms = async (
+  { ACCOUNTS }: Pick<ObjectEnv, "ACCOUNTS">,
+  accounts: readonly string[],
+): Promise<Result<Terms>> => {
+  const found = new Map<string, AccountTerms | null>();
+  let unreached: Refused | null = null;
+  const left = [...accounts];
+  const ask = async (): Promise<void> => {
+    for (let account = left.shift(); account !== undefined && unreached === null; account = left.shift()) {
+      try {
+        found.set(account, await callActor<AccountRpc, AccountTerms | null>(ACCOUNTS, account, (rpc) => rpc.terms()));
+      } catch (error) {
+        const rejection = refusalIn(error);
+        unreached =
+          rejection === null
+            ? reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 })
+            : { ok: false, rejection };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, accounts.length) }, ask));
+  return unreached ?? accept(found);
+};
+
+/** Whether a credit to an account of these terms has to be reserved. A closed one refuses it in any case, and suspense takes it. */
+export const isCapped = (terms: AccountTerms | null | undefined): boolean =>
+  terms?.capped === true && terms.status !== "closed";
+
+/** The input with what the accounts said: which of its credits have to be reserved. */
+export const withTerms = (input: TransferInput, terms: Terms): TransferInput => {
+  const capped = input.legs
+    .filter(
+      ({ account, direction }) => direction === parseAccount(account)?.rules.normalSide && isCapped(terms.get(account)),
+    )
+    .map(({ index }) => index);
+  return capped.length === 0 ? input : { ...input, capped };
+};
