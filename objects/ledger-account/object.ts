@@ -1,13 +1,16 @@
 import { DurableObject } from "cloudflare:workers";
 import type { LogRow } from "../../schema/events.ts";
-import { reject } from "../../schema/rejections.ts";
+import { type Result, reject } from "../../schema/rejections.ts";
 import type {
   AccountAnswer,
   AccountOp,
   AccountRecord,
   AccountRpc,
+  BalanceRecord,
   CutAnswer,
   EntryRecord,
+  StatementRange,
+  StatementRecord,
 } from "../../schema/rpc/account.ts";
 import type { LogHead, LogVerdict } from "../../schema/rpc/actor.ts";
 import { streamOf } from "../../schema/streams.ts";
@@ -18,7 +21,9 @@ import { applyOp } from "./apply.ts";
 import { answerCut } from "./cut.ts";
 import { readEntries } from "./entries.ts";
 import { migrations } from "./migrations.ts";
+import { balanceAtMoment, balanceAtSeq } from "./past.ts";
 import { fold } from "./state.ts";
+import { readStatement } from "./statement.ts";
 import { describeAccount } from "./view.ts";
 import { postedAmong, type WordBook, wordBook } from "./words.ts";
 
@@ -53,6 +58,17 @@ export class LedgerAccount extends DurableObject<ObjectEnv> implements AccountRp
 
   async entries(after: number, limit: number): Promise<EntryRecord[]> {
     return readEntries(this.ctx.storage.sql, this.#account.name, after, limit);
+  }
+
+  async statement(range: StatementRange): Promise<Result<StatementRecord>> {
+    return readStatement(this.#actor.log, this.#actor.sql, this.#account, range);
+  }
+
+  async balanceAt(point: { seq: number } | { at: string }): Promise<Result<BalanceRecord>> {
+    const { log, sql } = this.#actor;
+    return "seq" in point
+      ? balanceAtSeq(log, sql, this.#account, point.seq)
+      : balanceAtMoment(log, sql, this.#account, point.at);
   }
 
   async cut(epoch: number, listed: string[]): Promise<CutAnswer> {

@@ -8,6 +8,7 @@ import { perform } from "./calls/perform.ts";
 import type { CallPort } from "./calls/port.ts";
 import { advance, parkBroken, takeUp } from "./decide.ts";
 import { journalStep, liveSagas, loadSaga, SAGA_TIMER, type ShardTurn, WATCHDOG_MS } from "./journal.ts";
+import { leaveOriginal } from "./reversals.ts";
 import { currentStep, isDue, needsCall, nextLook } from "./standing.ts";
 import type { ShardState } from "./state.ts";
 import type { Waiters } from "./waiters.ts";
@@ -49,6 +50,7 @@ export class Driver {
       if (after === null) return null;
       const saga = journalStep(turn, before, after);
       fixEnd(turn, saga, saga.kind === "charge" ? requireCharge : transferRecord);
+      leaveOriginal(turn, saga);
       return saga;
     });
     if (changed !== null) this.#waiters.notify(changed);

@@ -2,10 +2,16 @@ import { DEFAULT_CONNECTOR } from "../../schema/connectors.ts";
 import type { Meta } from "../../schema/events.ts";
 import { canonicalJson, SYSTEM } from "../../schema/events.ts";
 import type { FeeRates } from "../../schema/fees.ts";
-import { type Rejection, reject } from "../../schema/rejections.ts";
+import { accept, type Rejection, type Result, reject } from "../../schema/rejections.ts";
 import type { AccountRpc } from "../../schema/rpc/account.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
-import type { ChargeAnswer, CreateCharge, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
+import type {
+  ChargeAnswer,
+  CreateCharge,
+  CreateTransfer,
+  ReverseTransfer,
+  TransferAnswer,
+} from "../../schema/rpc/coordinator.ts";
 import type { GatewayRpc, InstrumentAnswer } from "../../schema/rpc/gateway.ts";
 import { isLive, type Saga } from "../../schema/sagas.ts";
 import { streamOf } from "../../schema/streams.ts";
@@ -25,19 +31,24 @@ import {
   transferScope,
 } from "./answers.ts";
 import { chargeInputOf, type SealedCharge } from "./begin-charge.ts";
-import { checkTransfer, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
+import { checkTransfer, checkTransferId, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
 import { type BeginSaga, begin } from "./decide.ts";
 import { chargeByInstrument, chargeByWallet } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
 import { accountsNamedBy, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
+import { isClosed } from "./periods.ts";
+import { claimTarget, findOriginal, reversalInput, reversalScope, takeOriginal } from "./reversals.ts";
 import type { ShardState } from "./state.ts";
 import type { Waiters } from "./waiters.ts";
 import { sagaOfCharge } from "./webhooks.ts";
 
 /** How long a call is held for the first word on a saga, whatever patience the caller has. Milliseconds. */
 const DOOR_MS = 30_000;
+
+/** Accounts known to have been opened, which is for good: at most this many are remembered. */
+const MAX_KNOWN = 10_000;
 
 type Deps = {
   actor: Actor<ShardState>;
@@ -49,7 +60,12 @@ type Deps = {
   fees: FeeRates;
 };
 
-type Begun = { kind: "begun"; saga: Saga } | { kind: "known"; row: CommandRow };
+type Begun =
+  | { kind: "begun"; saga: Saga }
+  | { kind: "known"; row: CommandRow }
+  | { kind: "refused"; rejection: Rejection };
+/** In the commit that begins: what else is written there, or why nothing begins. */
+type Admit = (turn: ShardTurn) => Rejection | null;
 type Problem = { kind: "problem"; rejection: Rejection; request_id: string; replayed: boolean };
 type Settled<R> = { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | null; replayed: boolean } | Problem;
 
@@ -59,6 +75,7 @@ type Settled<R> = { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | n
  */
 export class Intake {
   readonly #deps: Deps;
+  readonly #opened = new Set<string>();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -109,16 +126,64 @@ export class Intake {
     }
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
     const first = beginning(saga, "ledger_transfer", meta.principal.user, checked.value, meta);
-    const begun = await actor.submit((turn) => this.#begin(turn, scope, request, ledgerTransfer, first, meta, []));
+    const admit: Admit = (turn) => (isClosed(turn, command.effective_at) ? periodClosed(turn) : null);
+    const begun = await actor.submit((turn) =>
+      this.#begin(turn, scope, request, ledgerTransfer, first, meta, [], admit),
+    );
+    return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
+  }
+
+  /** In the shard of the reversal's own id: the id means this command from now on, begun or not. */
+  async claimReversal(command: ReverseTransfer, meta: Meta): Promise<Result<null>> {
+    const { actor } = this.#deps;
+    const closed = actor.closedDoor;
+    if (closed !== null) return { ok: false, rejection: closed };
+    const scope = transferScope(command.id);
+    const request = canonicalJson(command);
+    return actor.submit((turn): Result<null> => {
+      const row = findCommand(turn.sql, scope);
+      const differs = row === null ? null : mismatch(row, request);
+      if (differs !== null) return { ok: false, rejection: differs };
+      if (row !== null) return accept(null);
+      const usable = checkTransferId(command.id, turn.now);
+      if (!usable.ok) return usable;
+      const target = claimTarget(command.reverses);
+      rememberCommand(turn, scope, target, request, meta.correlation);
+      fixAnswer(turn, target, "201", null);
+      return accept(null);
+    });
+  }
+
+  async reversal(command: ReverseTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer> {
+    const { actor, shard } = this.#deps;
+    const closed = actor.closedDoor;
+    if (closed !== null) return this.#problem(closed, meta);
+    const scope = reversalScope(command);
+    const request = canonicalJson(command);
+    const known = findCommand(actor.sql, scope);
+    if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
+    const original = findOriginal(actor.sql, command.reverses);
+    if (!original.ok) return this.#problem(original.rejection, meta);
+    const saga = actor.ids.next("sag", actor.clock.now(), shard);
+    const input = reversalInput(command, original.value);
+    const first = beginning(saga, "ledger_transfer", meta.principal.user, input, meta);
+    const admit: Admit = (turn) => takeOriginal(turn, command, meta.correlation);
+    const begun = await actor.submit((turn) =>
+      this.#begin(turn, scope, request, ledgerTransfer, first, meta, [], admit),
+    );
     return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
   }
 
   /** Why an account cannot take part; null when it was opened. */
   async #absent(account: string): Promise<Rejection | null> {
+    if (this.#opened.has(account)) return null;
     const { ACCOUNTS } = this.#deps.env;
     try {
       const found = await callActor<AccountRpc, unknown>(ACCOUNTS, account, (rpc) => rpc.describe());
-      return found === null ? unknownAccount(account).rejection : null;
+      if (found === null) return unknownAccount(account).rejection;
+      if (this.#opened.size >= MAX_KNOWN) this.#opened.clear();
+      this.#opened.add(account);
+      return null;
     } catch {
       return reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 }).rejection;
     }
@@ -139,9 +204,12 @@ export class Intake {
     first: BeginSaga,
     meta: Meta,
     others: readonly string[],
+    admit: Admit = () => null,
   ): Begun {
     const row = findCommand(turn.sql, scope);
     if (row !== null) return { kind: "known", row };
+    const rejection = admit(turn);
+    if (rejection !== null) return { kind: "refused", rejection };
     rememberCommand(turn, scope, first.id, request, meta.correlation);
     const saga = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch));
     nameActors(turn, [...accountsNamedBy(saga).map(streamOf.account), ...others]);
@@ -150,6 +218,7 @@ export class Intake {
 
   async #follow(begun: Begun, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {
     if (begun.kind === "known") return this.#replay(begun.row, request, waitMs, meta);
+    if (begun.kind === "refused") return this.#problem(begun.rejection, meta);
     void this.#deps.driver.drive(begun.saga);
     return this.#await(begun.saga.id, waitMs, meta, false);
   }
@@ -235,6 +304,11 @@ export class Intake {
 const inProgress = reject("idempotency_in_progress", "the first answer to this command is not fixed yet", {
   retry_after: 1,
 }).rejection;
+
+const periodClosed = (turn: ShardTurn): Rejection =>
+  reject("conflict", `the books are closed until ${turn.state.closedUntil}: nothing counts from before that any more`, {
+    errors: [{ pointer: "/effective_at", detail: "lies in a closed period" }],
+  }).rejection;
 
 const unknownInstrument = reject("invalid_request", "the request is not valid", {
   errors: [{ pointer: "/source/token", detail: "the connector does not know this instrument" }],

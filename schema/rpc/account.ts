@@ -1,7 +1,7 @@
 import type { TransferLeg } from "../charges.ts";
-import type { Principal } from "../events.ts";
+import type { LogRow, Principal } from "../events.ts";
 import type { MoneyJson } from "../money.ts";
-import type { Rejection } from "../rejections.ts";
+import type { Rejection, Result } from "../rejections.ts";
 import type { ActorRpc } from "./actor.ts";
 
 /**
@@ -26,6 +26,8 @@ export type AccountOp = {
   reason: string | null;
   principal: Principal;
   correlation: string;
+  /** On `post`: when the transfer claims to count from (RFC 3339); absent: when it is recorded. */
+  effective_at?: string;
 };
 
 /** Figures of an account are bare decimal strings in its currency ("12.34"), balances with a sign where they are negative. */
@@ -101,6 +103,45 @@ export type EntryRecord = {
   hash: string;
 };
 
+/** A range of an account's log: by moments of `recorded_at`, half-open, null for no bound; or by seqs, both included. */
+export type StatementRange =
+  | { by: "time"; from: string | null; to: string | null }
+  | { by: "seq"; from_seq: number; to_seq: number };
+
+/**
+ * A statement that proves itself: `events` hash from `hash_before` to `hash_after`, `entries` follow from them, and opening plus
+ * entries is closing, on the normal side. What it says depends on the range alone, never on what came later. An empty range has
+ * `to_seq` = `from_seq` − 1.
+ */
+export type StatementRecord = {
+  account: string;
+  normal_side: "debit" | "credit";
+  from_seq: number;
+  to_seq: number;
+  opening: MoneyJson;
+  closing: MoneyJson;
+  hash_before: string;
+  hash_after: string;
+  entries: EntryRecord[];
+  events: LogRow[];
+};
+
+/**
+ * Posted figures of an account at one point. By `seq`: after that event. By `at`: of every posting known now that claims a moment
+ * up to it. `seq`, `recorded_at` and `hash` are of the newest event that was looked at; null and zeros before the first.
+ */
+export type BalanceRecord = {
+  account: string;
+  as_of: "seq" | "effective_at";
+  at: string | null;
+  balance: MoneyJson;
+  debits_posted: string;
+  credits_posted: string;
+  seq: number;
+  recorded_at: string | null;
+  hash: string;
+};
+
 /** Data of an account's events. Counters are those after the event: what a reader shows, and what a replay must arrive at. */
 export type AccountEventData = {
   "account.opened": { account: string; currency: string };
@@ -129,6 +170,10 @@ export type AccountRpc = ActorRpc & {
   describe(): Promise<AccountRecord | null>;
   /** Entries with seq > after, oldest first, at most 200; all entries of one seq or none, but those of the first in any case. */
   entries(after: number, limit: number): Promise<EntryRecord[]>;
+  /** Refuses a range past the log's end, and one of more than 5,000 events or 8 MiB. */
+  statement(range: StatementRange): Promise<Result<StatementRecord>>;
+  /** Refuses a seq past the log's end. */
+  balanceAt(point: { seq: number } | { at: string }): Promise<Result<BalanceRecord>>;
   /** Throws for an epoch that a later cut has superseded, and above 50,000 listed transfers. */
   cut(epoch: number, listed: string[]): Promise<CutAnswer>;
 };

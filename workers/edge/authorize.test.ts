@@ -10,6 +10,7 @@ const MATRIX: [Operation, string][] = [
   ["pod.read", "yyyyy"],
   ["pod.events", "yyyyy"],
   ["pod.entries", "yyyyy"],
+  ["pod.statement", "yyyyy"],
   ["charge.list", "yyyyy"],
   ["charge.read", "yyyyy"],
   ["charge.create", "yyyy-"],

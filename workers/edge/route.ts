@@ -9,7 +9,7 @@ import { type KeyPolicy, readKey } from "./idempotency.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
-/** What a route answers: a resource, or a refusal. `request_id` of a replayed refusal is that of the call first refused. */
+/** What a route answers: a resource (a stream goes out as it is, under a content type of its own), or a refusal. `request_id` of a replayed refusal is that of the call first refused. */
 export type Answer =
   | { ok: true; status: number; body: unknown; headers?: Record<string, string>; replayed?: boolean }
   | { ok: false; rejection: Rejection; request_id?: string; replayed?: boolean };
@@ -42,7 +42,9 @@ export type Call<B, Q> = Omit<Visit, "caller"> & {
   meta: Meta;
 };
 
-export type Responses = Readonly<Record<number, { description: string; schema: z.ZodType | null }>>;
+export type Responses = Readonly<
+  Record<number, { description: string; schema: z.ZodType | null /** JSON when absent. */; contentType?: string }>
+>;
 
 type Declaration = {
   operation: Operation;
@@ -53,6 +55,8 @@ type Declaration = {
   responses: Responses;
   /** The route heeds `Prefer: wait=…`. */
   waits?: boolean;
+  /** The most its body may hold, bytes; what every body may when absent. */
+  maxBody?: number;
   /** Where the route exists at all; everywhere when absent. */
   when?: (settings: EdgeSettings) => boolean;
 };
@@ -120,7 +124,7 @@ export const defineRoute = <B extends z.ZodType, Q extends z.ZodType, S = null>(
     async serve(visit) {
       const parsedQuery = query === undefined ? accept(undefined) : readQuery(visit.url, query);
       if (!parsedQuery.ok) return parsedQuery;
-      const parsedBody = body === undefined ? accept(undefined) : await readBody(visit.request, body);
+      const parsedBody = body === undefined ? accept(undefined) : await readBody(visit.request, body, spec.maxBody);
       if (!parsedBody.ok) return parsedBody;
       const call = {
         ...visit,

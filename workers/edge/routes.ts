@@ -2,14 +2,17 @@ import { z } from "zod";
 import { pspWebhookRoute } from "../ingress/psp.ts";
 import { openapiDocument } from "./openapi.ts";
 import { answer, defineRoute, type Route } from "./route.ts";
+import { batchRoutes } from "./routes/batches.ts";
 import { chargeRoutes } from "./routes/charges.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { invitationRoutes } from "./routes/invitations.ts";
 import { ledgerRoutes } from "./routes/ledger.ts";
 import { memberRoutes } from "./routes/members.ts";
+import { periodRoutes } from "./routes/periods.ts";
 import { podRoutes } from "./routes/pods.ts";
 import { sagaRoutes } from "./routes/sagas.ts";
 import { serviceRoutes } from "./routes/service.ts";
+import { statementRoutes } from "./routes/statements.ts";
 import { testClockRoutes } from "./routes/test-clock.ts";
 import { walletRoutes } from "./routes/wallets.ts";
 
@@ -41,6 +44,9 @@ export const ROUTES: readonly Route[] = [
   ...chargeRoutes,
   ...walletRoutes,
   ...ledgerRoutes,
+  ...batchRoutes,
+  ...periodRoutes,
+  ...statementRoutes,
   ...sagaRoutes,
   ...deadLetterRoutes,
   ...testClockRoutes,

@@ -18,15 +18,25 @@ export type SagaTransfer = {
   charge: string | null;
   pod: string | null;
   reason: string | null;
+  /** When its postings claim to count from; null: when they are recorded. */
+  effectiveAt: string | null;
 };
 
 export const transferOf = (saga: Saga): SagaTransfer => {
   if (saga.kind === "charge") {
     const input = chargeInput(saga);
-    return { id: input.transfer, legs: input.legs, charge: input.charge, pod: input.pod, reason: null };
+    return {
+      id: input.transfer,
+      legs: input.legs,
+      charge: input.charge,
+      pod: input.pod,
+      reason: null,
+      effectiveAt: null,
+    };
   }
   const input = transferInput(saga);
-  return { id: input.transfer, legs: input.legs, charge: null, pod: null, reason: input.reason };
+  const { transfer: id, legs, reason, effective_at: effectiveAt = null } = input;
+  return { id, legs, charge: null, pod: null, reason, effectiveAt };
 };
 
 /** A leg that went to suspense instead of the account that refused it: where, and the cut epoch of that decision. */
@@ -75,10 +85,17 @@ const operation = (saga: Saga, op: AccountOp["op"], account: string, words: Word
     charge: transfer.charge,
     pod: transfer.pod,
     reason: op === "void" ? reasonOf(saga) : transfer.reason,
-    principal: saga.principal,
+    principal: principalAt(saga, account),
     correlation: saga.correlation,
+    ...(op === "post" && transfer.effectiveAt !== null ? { effective_at: transfer.effectiveAt } : {}),
   };
 };
+
+/** A pod's members read its account's events, and there an operator is "operator"; the journal names who it was. */
+const principalAt = (saga: Saga, account: string): AccountOp["principal"] =>
+  saga.kind === "ledger_transfer" && account.startsWith("pod:")
+    ? { ...saga.principal, user: "operator" }
+    : saga.principal;
 
 const reasonOf = (saga: Saga): string | null => {
   if (saga.failure === null) return null;

@@ -9,6 +9,10 @@ export type TransferInput = {
   legs: TransferLeg[];
   reason: string | null;
   metadata: Record<string, string>;
+  /** When it claims to count from, RFC 3339; absent: when it is posted. */
+  effective_at?: string;
+  /** The transfer it is the mirror of. */
+  reverses?: string;
 };
 
 export const transferInput = (saga: Saga): TransferInput => saga.input as unknown as TransferInput;

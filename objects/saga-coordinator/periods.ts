@@ -1,0 +1,111 @@
+import { type Meta, SYSTEM } from "../../schema/events.ts";
+import { SHARDS } from "../../schema/ids.ts";
+import { accept, type Result, reject } from "../../schema/rejections.ts";
+import type { CoordinatorRpc, PeriodClosed } from "../../schema/rpc/coordinator.ts";
+import { shardName } from "../../schema/streams.ts";
+import type { Actor } from "../kit/actor.ts";
+import type { ObjectEnv } from "../kit/env.ts";
+import { callActor } from "../kit/stub.ts";
+import { transferInput } from "./definitions/ledger-transfer.ts";
+import { liveSagas, loadSaga, type ShardTurn } from "./journal.ts";
+import type { ShardState } from "./state.ts";
+
+/** Set while some shard may not know of the newest end. */
+export const PERIOD_TIMER = "period";
+const AGAIN_MS = 5_000;
+const PAGE = 500;
+
+/** Whether a transfer that claims a moment may begin in this shard. Judged in the commit that begins it. */
+export const isClosed = (turn: ShardTurn, effectiveAt: string | undefined): boolean =>
+  effectiveAt !== undefined && turn.state.closedUntil !== null && effectiveAt < turn.state.closedUntil;
+
+/** In one turn of a shard: the end moves on, never back. */
+export const moveEnd = (turn: ShardTurn, until: string, reason: string | null, meta: Meta): void => {
+  if (turn.state.closedUntil !== null && until <= turn.state.closedUntil) return;
+  const { principal, correlation, causation } = meta;
+  turn.append("period.closed", { until, reason }, { principal, correlation, causation });
+};
+
+/** Transfers begun before a period's end was known here that claim a moment in it and have not ended. */
+export const underWay = (sql: SqlStorage, until: string): number => {
+  let count = 0;
+  for (let after = ""; ; ) {
+    const page = liveSagas(sql, after, PAGE);
+    for (const id of page) {
+      const saga = loadSaga(sql, id);
+      if (saga?.kind !== "ledger_transfer") continue;
+      const { effective_at } = transferInput(saga);
+      if (effective_at !== undefined && effective_at < until) count++;
+    }
+    if (page.length < PAGE) return count;
+    after = page.at(-1) ?? "";
+  }
+};
+
+/**
+ * The books' closed periods. Shard 0 holds the end: its commit decides a closing, and a timer of the same commit does not rest
+ * until every shard has journalled it. Each shard judges its own begins by its own journal, so a begin is before the end there
+ * or refused; the closing is answered when that is so everywhere.
+ */
+export class Periods {
+  readonly #actor: Actor<ShardState>;
+  readonly #env: Pick<ObjectEnv, "COORDINATORS">;
+  readonly #shard: number;
+
+  constructor(actor: Actor<ShardState>, env: Pick<ObjectEnv, "COORDINATORS">, shard: number) {
+    this.#actor = actor;
+    this.#env = env;
+    this.#shard = shard;
+  }
+
+  async close(until: string, reason: string | null, meta: Meta): Promise<Result<PeriodClosed>> {
+    const door = this.#actor.closedDoor;
+    if (door !== null) return { ok: false, rejection: door };
+    const decided = await this.#actor.submit((turn): Result<null> => {
+      if (Date.parse(until) > turn.now) {
+        return reject("invalid_request", "the request is not valid", {
+          errors: [{ pointer: "/until", detail: "must not be ahead of now" }],
+        });
+      }
+      const { closedUntil } = turn.state;
+      if (closedUntil !== null && until < closedUntil) {
+        return reject("conflict", `the books are closed until ${closedUntil}, and are not opened again`);
+      }
+      moveEnd(turn, until, reason, meta);
+      turn.timers.set(PERIOD_TIMER, "", turn.now + AGAIN_MS);
+      return accept(null);
+    });
+    if (!decided.ok) return decided;
+    return accept({ until, in_flight: await this.#tellAll(until, meta) });
+  }
+
+  async learn(until: string, meta: Meta): Promise<number> {
+    await this.#actor.submit((turn) => moveEnd(turn, until, null, meta));
+    return underWay(this.#actor.sql, until);
+  }
+
+  /** The timer's: whatever stopped the closing, every shard comes to know of it. */
+  async goOn(): Promise<void> {
+    this.#actor.turn((turn) => turn.timers.set(PERIOD_TIMER, "", turn.now + AGAIN_MS));
+    const { closedUntil } = this.#actor.state;
+    if (closedUntil !== null) await this.#tellAll(closedUntil, closing);
+  }
+
+  /** Tells every shard, one after another; throws when one cannot be reached, and the timer stays. */
+  async #tellAll(until: string, meta: Meta): Promise<number> {
+    let inFlight = underWay(this.#actor.sql, until);
+    for (let shard = 0; shard < SHARDS; shard++) {
+      if (shard === this.#shard) continue;
+      inFlight += await callActor<CoordinatorRpc, number>(this.#env.COORDINATORS, shardName(shard), (actor) =>
+        actor.learnPeriod(until, meta),
+      );
+    }
+    this.#actor.turn((turn) => {
+      // A later closing has set it anew, for an end this round did not tell.
+      if (turn.state.closedUntil === until) turn.timers.clear(PERIOD_TIMER, "");
+    });
+    return inFlight;
+  }
+}
+
+const closing: Meta = { principal: SYSTEM, correlation: "period", causation: null };
