@@ -63,7 +63,9 @@ const reverse = async (
   );
   if (!claimed.ok) return problem(claimed.rejection);
   if (shardOf("trf", reverses) !== null) {
-    return problem(reject("conflict", "a charge moved this money: it is given back by a refund").rejection);
+    return problem(
+      reject("conflict", "the house made this transfer for a charge: it is given back by a refund").rejection,
+    );
   }
   return actors.coordinator(shardOfTransfer(reverses))((coordinator) =>
     coordinator.createReversal({ id, reverses }, patienceMs, meta),
