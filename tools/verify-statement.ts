@@ -189,26 +189,64 @@ const verify = (value: Json): Verdict => {
   };
 };
 
-/** For a text that is no JSON: the seq of the row in which reading stops. */
-const seqBefore = (text: string, error: unknown): number => {
-  const position = Number(/position (\d+)/.exec(String(error))?.[1] ?? text.length);
-  const rows = [...text.slice(0, position).matchAll(/"(?:from_)?seq":"?(\d{1,15})\b/g)];
-  return Number(rows.at(-1)?.[1] ?? 0);
+type Part = { seq: number; begins: string };
+
+/** The first of these parts that is not there, or is no JSON up to where the next begins; null when all are. */
+const firstBroken = (text: string, parts: readonly Part[], end: number): number | null => {
+  const starts = parts.map(({ begins }) => text.indexOf(begins));
+  for (const [at, { seq }] of parts.entries()) {
+    const [start = -1, next = end] = [starts[at], starts[at + 1]];
+    if (start === -1) return seq;
+    if (next === -1) continue;
+    try {
+      JSON.parse(text.slice(start, next).replace(/,$/, ""));
+    } catch {
+      return seq;
+    }
+  }
+  return null;
+};
+
+/** Of a text that is no JSON: the seq of the row, or of the entry, in which it is not. */
+const locate = (text: string): number => {
+  const [, first = "0", last = "0"] = /"from_seq":(\d{1,15}),"to_seq":(\d{1,15})/.exec(text) ?? [];
+  const [, account = ""] = /^\{"account":"([^"]*)"/.exec(text) ?? [];
+  const from = Number(first);
+  const rows: Part[] = [];
+  for (let seq = from; seq <= Number(last) && rows.length < text.length; seq++) {
+    rows.push({ seq, begins: `{"seq":${seq},"event":{` });
+  }
+  const inRows = firstBroken(text, rows, text.lastIndexOf("]}"));
+  if (inRows !== null) return inRows;
+  const entries = rows.flatMap(({ seq, begins }, at) => {
+    const next = rows[at + 1];
+    const row = text.slice(text.indexOf(begins), next === undefined ? undefined : text.indexOf(next.begins));
+    if (!row.includes('"type":"transfer.posted"')) return [];
+    return [...row.matchAll(/"index":"([^"]*)"/g)].map(([, leg]) => ({
+      seq,
+      begins: `{"id":"${account}/${seq}.${leg}",`,
+    }));
+  });
+  return firstBroken(text, entries, text.indexOf('],"events":[')) ?? from;
 };
 
 /** Judges the bytes of an exported statement. A fault of the statement as a whole is named by the seq it begins or ends with. */
 export const verifyStatement = (bytes: Uint8Array): Verdict => {
-  let text = "";
+  // What is no UTF-8 reads as other characters than were hashed, so the chain says where.
+  const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(bytes);
+  let value: Json;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    value = JSON.parse(text) as Json;
   } catch {
-    return { ok: false, seq: seqBefore(new TextDecoder().decode(bytes), ""), reason: "not UTF-8" };
+    return { ok: false, seq: locate(text), reason: "not JSON" };
   }
   try {
-    return verify(JSON.parse(text) as Json);
+    const verdict = verify(value);
+    if (!verdict.ok || Buffer.from(text).equals(bytes)) return verdict;
+    return { ok: false, seq: verdict.from_seq, reason: "not UTF-8" };
   } catch (error) {
     if (error instanceof Fault) return { ok: false, seq: error.seq, reason: error.message };
-    return { ok: false, seq: seqBefore(text, error), reason: "not JSON" };
+    throw error;
   }
 };
 

@@ -70,7 +70,7 @@ const overLimit = (sql: SqlStorage, { from_seq, to_seq }: Span): string | null =
   }
   const { bytes } = sql
     .exec<{ bytes: number | null }>(
-      "SELECT sum(length(body)) AS bytes FROM events WHERE seq BETWEEN ? AND ?",
+      "SELECT sum(length(CAST(body AS BLOB))) AS bytes FROM events WHERE seq BETWEEN ? AND ?",
       from_seq,
       to_seq,
     )
