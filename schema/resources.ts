@@ -8,13 +8,13 @@ import { SAGA_STATUSES, STEP_STATUSES } from "./sagas.ts";
 
 /** Answers as HTTP clients read them: the source of the response schemas in the OpenAPI document. */
 
-const named = <T extends z.ZodType>(id: string, schema: T): T => schema.meta({ id });
+export const named = <T extends z.ZodType>(id: string, schema: T): T => schema.meta({ id });
 
-const decimal = z.string().regex(/^-?\d{1,19}(\.\d{1,4})?$/);
+export const decimal = z.string().regex(/^-?\d{1,19}(\.\d{1,4})?$/);
 const currency = z.string().refine(isCurrency).meta({ pattern: "^[A-Z]{3}$" });
-const time = z.iso.datetime();
-const hash = z.string().regex(/^[0-9a-f]{64}$/);
-const count = z.number().int().min(0);
+export const time = z.iso.datetime();
+export const hash = z.string().regex(/^[0-9a-f]{64}$/);
+export const count = z.number().int().min(0);
 
 export const moneyResource = named("Money", z.strictObject({ amount: decimal, currency }));
 
@@ -173,79 +173,6 @@ export const transferResource = named(
 export const transferProcessing = named(
   "LedgerTransferProcessing",
   z.strictObject({ id: z.string(), status: z.literal("processing"), saga: z.string() }),
-);
-
-export const batchResource = named(
-  "LedgerBatchResults",
-  z.strictObject({
-    results: z
-      .array(
-        z.union([
-          z.strictObject({ status: z.literal(201), transfer: transferResource, replayed: z.literal(true).optional() }),
-          z.strictObject({ status: z.literal(202), transfer: transferProcessing }),
-          z.strictObject({
-            status: z.number().int().min(400).max(599),
-            problem: z.lazy(() => problemResource),
-            replayed: z.literal(true).optional(),
-          }),
-        ]),
-      )
-      .describe("one a transfer, in the order of the request: what the transfer alone would have been answered"),
-  }),
-);
-
-export const periodResource = named(
-  "LedgerPeriod",
-  z.strictObject({
-    until: time,
-    in_flight: count.describe(
-      "transfers begun before the closing, claiming a moment before it, that are not posted yet",
-    ),
-  }),
-);
-
-const balanceFigures = {
-  balance: moneyResource.describe("posted, on the normal side"),
-  debits_posted: decimal,
-  credits_posted: decimal,
-};
-
-const newest = { seq: count, recorded_at: time.nullable(), hash };
-
-export const pastBalanceResource = named(
-  "BalanceAsOf",
-  z.strictObject({
-    account: z.string(),
-    as_of: z
-      .enum(["seq", "effective_at"])
-      .describe("what was asked by; effective_at is a claim that later entries add to"),
-    at: time.nullable(),
-    ...balanceFigures,
-    seq: count.nullable().describe("of the newest event looked at; null for a striped account"),
-    recorded_at: time.nullable().describe("of that event; null before the first, and for a striped account"),
-    hash: hash.nullable(),
-    stripes: z.array(z.strictObject({ id: z.string(), ...balanceFigures, ...newest })).optional(),
-  }),
-);
-
-export const statementResource = named(
-  "Statement",
-  z
-    .strictObject({
-      account: z.string(),
-      normal_side: z.enum(["debit", "credit"]),
-      from_seq: count,
-      to_seq: z.number().int().min(0).describe("included; from_seq - 1 when nothing happened"),
-      opening: moneyResource,
-      closing: moneyResource,
-      hash_before: hash,
-      hash_after: hash,
-      entries: z.array(entryResource),
-      events: z
-        .array(eventRow)
-        .describe("what the entries follow from, and what hashes from hash_before to hash_after"),
-    })
-    .describe("proves itself: see tools/verify-statement.ts"),
 );
 
 export const trialBalanceResource = named(

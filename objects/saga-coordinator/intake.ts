@@ -2,8 +2,7 @@ import { DEFAULT_CONNECTOR } from "../../schema/connectors.ts";
 import type { Meta } from "../../schema/events.ts";
 import { canonicalJson, SYSTEM } from "../../schema/events.ts";
 import type { FeeRates } from "../../schema/fees.ts";
-import { accept, type Rejection, type Result, reject } from "../../schema/rejections.ts";
-import type { AccountRpc } from "../../schema/rpc/account.ts";
+import { type Rejection, type Result, reject } from "../../schema/rejections.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type {
   ChargeAnswer,
@@ -18,7 +17,6 @@ import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { SealedFields } from "../kit/sealed-fields.ts";
-import { callActor } from "../kit/stub.ts";
 import {
   type CommandRow,
   findAnswer,
@@ -31,24 +29,22 @@ import {
   transferScope,
 } from "./answers.ts";
 import { chargeInputOf, type SealedCharge } from "./begin-charge.ts";
-import { checkTransfer, checkTransferId, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
+import { checkTransfer, mustExist, transferRecord } from "./begin-transfer.ts";
 import { type BeginSaga, begin } from "./decide.ts";
 import { chargeByInstrument, chargeByWallet } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
 import { accountsNamedBy, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
+import { OpenedAccounts } from "./opened-accounts.ts";
 import { isClosed } from "./periods.ts";
-import { claimTarget, findOriginal, reversalInput, reversalScope, takeOriginal } from "./reversals.ts";
+import { claimId, findOriginal, reversalInput, reversalScope, takeOriginal } from "./reversals.ts";
 import type { ShardState } from "./state.ts";
 import type { Waiters } from "./waiters.ts";
 import { sagaOfCharge } from "./webhooks.ts";
 
 /** How long a call is held for the first word on a saga, whatever patience the caller has. Milliseconds. */
 const DOOR_MS = 30_000;
-
-/** Accounts known to have been opened, which is for good: at most this many are remembered. */
-const MAX_KNOWN = 10_000;
 
 type Deps = {
   actor: Actor<ShardState>;
@@ -75,10 +71,11 @@ type Settled<R> = { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | n
  */
 export class Intake {
   readonly #deps: Deps;
-  readonly #opened = new Set<string>();
+  readonly #opened: OpenedAccounts;
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.#opened = new OpenedAccounts(deps.env);
   }
 
   async charge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer> {
@@ -121,7 +118,7 @@ export class Intake {
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
     for (const account of mustExist(checked.value.legs)) {
-      const refusal = await this.#absent(account);
+      const refusal = await this.#opened.absent(account);
       if (refusal !== null) return this.#problem(refusal, meta);
     }
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
@@ -138,20 +135,7 @@ export class Intake {
     const { actor } = this.#deps;
     const closed = actor.closedDoor;
     if (closed !== null) return { ok: false, rejection: closed };
-    const scope = transferScope(command.id);
-    const request = canonicalJson(command);
-    return actor.submit((turn): Result<null> => {
-      const row = findCommand(turn.sql, scope);
-      const differs = row === null ? null : mismatch(row, request);
-      if (differs !== null) return { ok: false, rejection: differs };
-      if (row !== null) return accept(null);
-      const usable = checkTransferId(command.id, turn.now);
-      if (!usable.ok) return usable;
-      const target = claimTarget(command.reverses);
-      rememberCommand(turn, scope, target, request, meta.correlation);
-      fixAnswer(turn, target, "201", null);
-      return accept(null);
-    });
+    return actor.submit((turn) => claimId(turn, command, canonicalJson(command), meta.correlation));
   }
 
   async reversal(command: ReverseTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer> {
@@ -172,21 +156,6 @@ export class Intake {
       this.#begin(turn, scope, request, ledgerTransfer, first, meta, [], admit),
     );
     return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
-  }
-
-  /** Why an account cannot take part; null when it was opened. */
-  async #absent(account: string): Promise<Rejection | null> {
-    if (this.#opened.has(account)) return null;
-    const { ACCOUNTS } = this.#deps.env;
-    try {
-      const found = await callActor<AccountRpc, unknown>(ACCOUNTS, account, (rpc) => rpc.describe());
-      if (found === null) return unknownAccount(account).rejection;
-      if (this.#opened.size >= MAX_KNOWN) this.#opened.clear();
-      this.#opened.add(account);
-      return null;
-    } catch {
-      return reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 }).rejection;
-    }
   }
 
   /** What the provider says of an instrument; it cannot say when it is not there, and then the capture will. */

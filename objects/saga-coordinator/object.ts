@@ -4,7 +4,7 @@ import type { Meta } from "../../schema/events.ts";
 import { feeRates } from "../../schema/fees.ts";
 import { shardOf } from "../../schema/ids.ts";
 import { accept, type Result, reject } from "../../schema/rejections.ts";
-import type { CommandKey } from "../../schema/rpc/actor.ts";
+import type { Answered, CommandKey } from "../../schema/rpc/actor.ts";
 import type * as rpc from "../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../schema/sagas.ts";
 import { streamOf } from "../../schema/streams.ts";
@@ -101,8 +101,8 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     return seeTransfer(this.#actor.sql, id, reverses);
   }
 
-  closePeriod(until: string, reason: string | null, meta: Meta): Promise<Result<rpc.PeriodClosed>> {
-    return this.#periods.close(until, reason, meta);
+  closePeriod(command: rpc.ClosePeriod, key: CommandKey, meta: Meta): Promise<Result<Answered<rpc.PeriodClosed>>> {
+    return this.#periods.close(command, key, meta);
   }
 
   learnPeriod(until: string, meta: Meta): Promise<number> {

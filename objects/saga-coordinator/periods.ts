@@ -1,11 +1,13 @@
 import { type Meta, SYSTEM } from "../../schema/events.ts";
 import { SHARDS } from "../../schema/ids.ts";
 import { accept, type Result, reject } from "../../schema/rejections.ts";
-import type { CoordinatorRpc, PeriodClosed } from "../../schema/rpc/coordinator.ts";
+import type { Answered, CommandKey } from "../../schema/rpc/actor.ts";
+import type { ClosePeriod, CoordinatorRpc, PeriodClosed } from "../../schema/rpc/coordinator.ts";
 import { shardName } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { callActor } from "../kit/stub.ts";
+import { findCommand, fixAnswer, keyOf, mismatch, rememberCommand } from "./answers.ts";
 import { transferInput } from "./definitions/ledger-transfer.ts";
 import { liveSagas, loadSaga, type ShardTurn } from "./journal.ts";
 import type { ShardState } from "./state.ts";
@@ -24,6 +26,38 @@ export const moveEnd = (turn: ShardTurn, until: string, reason: string | null, m
   if (turn.state.closedUntil !== null && until <= turn.state.closedUntil) return;
   const { principal, correlation, causation } = meta;
   turn.append("period.closed", { until, reason }, { principal, correlation, causation });
+};
+
+/** Shard 0's turn of a closing: under one key it is decided once. Said again, by key or not, it is told to every shard again. */
+const decide = (
+  turn: ShardTurn,
+  { until, reason }: ClosePeriod,
+  scope: string | null,
+  request: string,
+  meta: Meta,
+): Result<"now" | "before"> => {
+  const row = scope === null ? null : findCommand(turn.sql, scope);
+  if (row !== null) {
+    const differs = mismatch(row, request);
+    return differs === null ? accept("before") : { ok: false, rejection: differs };
+  }
+  if (Date.parse(until) > turn.now) {
+    return reject("invalid_request", "the request is not valid", {
+      errors: [{ pointer: "/until", detail: "must not be ahead of now" }],
+    });
+  }
+  const { closedUntil } = turn.state;
+  if (closedUntil !== null && until < closedUntil) {
+    return reject("conflict", `the books are closed until ${closedUntil}, and are not opened again`);
+  }
+  moveEnd(turn, until, reason, meta);
+  turn.timers.set(PERIOD_TIMER, "", turn.now + AGAIN_MS);
+  if (scope !== null) {
+    const target = `period ${until} ${scope}`;
+    rememberCommand(turn, scope, target, request, meta.correlation);
+    fixAnswer(turn, target, "201", null);
+  }
+  return accept("now");
 };
 
 /** Transfers begun before a period's end was known here that claim a moment in it and have not ended. */
@@ -58,25 +92,21 @@ export class Periods {
     this.#shard = shard;
   }
 
-  async close(until: string, reason: string | null, meta: Meta): Promise<Result<PeriodClosed>> {
+  async close(command: ClosePeriod, key: CommandKey, meta: Meta): Promise<Result<Answered<PeriodClosed>>> {
     const door = this.#actor.closedDoor;
     if (door !== null) return { ok: false, rejection: door };
-    const decided = await this.#actor.submit((turn): Result<null> => {
-      if (Date.parse(until) > turn.now) {
-        return reject("invalid_request", "the request is not valid", {
-          errors: [{ pointer: "/until", detail: "must not be ahead of now" }],
-        });
-      }
-      const { closedUntil } = turn.state;
-      if (closedUntil !== null && until < closedUntil) {
-        return reject("conflict", `the books are closed until ${closedUntil}, and are not opened again`);
-      }
-      moveEnd(turn, until, reason, meta);
-      turn.timers.set(PERIOD_TIMER, "", turn.now + AGAIN_MS);
-      return accept(null);
-    });
+    const scope = keyOf(key, "");
+    const decided = await this.#actor.submit((turn) => decide(turn, command, scope, key.request, meta));
     if (!decided.ok) return decided;
-    return accept({ until, in_flight: await this.#tellAll(until, meta) });
+    try {
+      const value = { until: command.until, in_flight: await this.#tellAll(command.until, meta) };
+      return accept({ replayed: decided.value === "before", value });
+    } catch (error) {
+      console.error(`closing ${command.until}: ${error instanceof Error ? error.message : "failed"}`);
+      return reject("upstream_unavailable", "the closing stands, and not every shard could be told yet: ask again", {
+        retry_after: AGAIN_MS / 1_000,
+      });
+    }
   }
 
   async learn(until: string, meta: Meta): Promise<number> {

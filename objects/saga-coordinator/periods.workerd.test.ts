@@ -1,10 +1,11 @@
 import { env, evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type EventBody, SYSTEM } from "../../schema/events.ts";
 import { createIdSource, routeTransfer, SHARDS } from "../../schema/ids.ts";
 import { fromMinor } from "../../schema/money.ts";
 import type { CoordinatorRpc, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
 import { shardName } from "../../schema/streams.ts";
+import { freshRuntime } from "../../tests/support/fresh-runtime.ts";
 import { MAX_TRANSFERS } from "./batch.ts";
 import type { SagaCoordinator } from "./object.ts";
 import { PERIOD_TIMER } from "./periods.ts";
@@ -15,6 +16,10 @@ const stubOf = (shard: number) => COORDINATORS.getByName(shardName(shard));
 const shardAt = (shard: number) => stubOf(shard) as unknown as CoordinatorRpc;
 const meta = { principal: SYSTEM, correlation: "request-1", causation: null };
 const every = Array.from({ length: SHARDS }, (_, shard) => shard);
+
+// Other files break shards on purpose, and these close the books of all of them.
+beforeAll(freshRuntime);
+afterAll(freshRuntime);
 
 /** Into a wallet, claiming to be from then. */
 const claiming = (effective_at: string): CreateTransfer => ({
@@ -29,7 +34,12 @@ const claiming = (effective_at: string): CreateTransfer => ({
 });
 const make = (command: CreateTransfer): Promise<TransferAnswer> =>
   shardAt(routeTransfer(command.id)).createTransfer(command, 10_000, meta);
-const close = (until: string) => shardAt(0).closePeriod(until, "month end", meta);
+const close = (until: string, key: string | null = null) =>
+  shardAt(0).closePeriod(
+    { until, reason: "month end" },
+    { subject: "ops", command: "ledger.close_period", key, request: JSON.stringify({ until }) },
+    meta,
+  );
 const journal = (shard: number): Promise<EventBody[]> =>
   runInDurableObject(stubOf(shard), (_, { storage: { sql } }) =>
     sql
@@ -45,7 +55,7 @@ describe("a closing", () => {
     const early = Array.from({ length: 60 }, () => make(claiming(inside)));
     const closed = close(until);
     const late = Array.from({ length: 60 }, () => make(claiming(inside)));
-    expect(await closed).toMatchObject({ ok: true, value: { until } });
+    expect(await closed).toMatchObject({ ok: true, value: { value: { until } } });
     const answers = (await Promise.all([...early, ...late])).map(code);
     expect(new Set(answers)).toEqual(new Set(["resource", "conflict"]));
     for (const shard of every) {
@@ -60,7 +70,7 @@ describe("a closing", () => {
     expect((await Promise.all(every.flatMap(() => make(claiming(inside))))).map(code)).toEqual(
       every.map(() => "conflict"),
     );
-    expect(await close(until)).toMatchObject({ ok: true, value: { in_flight: 0 } });
+    expect(await close(until)).toMatchObject({ ok: true, value: { value: { in_flight: 0 } } });
   });
 
   test("is journalled with who closed and why, and outlives its objects", async () => {
@@ -72,6 +82,21 @@ describe("a closing", () => {
     expect(code(await make(claiming("2025-02-28T23:59:59.999Z")))).toBe("conflict");
     expect(code(await make(claiming(until)))).toBe("resource");
     expect(await close("2025-02-01T00:00:00.000Z")).toMatchObject({ ok: false, rejection: { code: "conflict" } });
+  });
+
+  test("that cannot reach a shard stands all the same, and says so", async () => {
+    const [before, until] = ["2025-03-10T00:00:00.000Z", "2025-03-15T00:00:00.000Z"];
+    const flip = (from: string, to: string) =>
+      runInDurableObject(stubOf(7), (_, { storage: { sql } }) =>
+        sql.exec("UPDATE events SET body = replace(body, ?, ?) WHERE seq = 1", from, to).toArray(),
+      );
+    await flip('"version":"1"', '"version":"2"');
+    await evictDurableObject(stubOf(7));
+    expect(await close(until)).toMatchObject({ ok: false, rejection: { code: "upstream_unavailable" } });
+    expect(await close(before)).toMatchObject({ ok: false, rejection: { code: "conflict" } });
+    await flip('"version":"2"', '"version":"1"');
+    await evictDurableObject(stubOf(7));
+    expect(await close(until)).toMatchObject({ ok: true });
   });
 
   test("that reached shard 0 alone goes on by itself", async () => {
@@ -93,6 +118,16 @@ describe("a closing", () => {
     expect(left).toEqual([]);
   });
 
+  test("under a key is decided once, whatever was closed since", async () => {
+    const [until, later] = ["2025-04-10T00:00:00.000Z", "2025-04-12T00:00:00.000Z"];
+    expect(await close(until, "april")).toMatchObject({ ok: true, value: { replayed: false } });
+    expect(await close(later)).toMatchObject({ ok: true });
+    expect(await close(until, "april")).toMatchObject({ ok: true, value: { replayed: true, value: { until } } });
+    expect(await close(later, "april")).toMatchObject({ ok: false, rejection: { code: "idempotency_mismatch" } });
+    expect(await close(until)).toMatchObject({ ok: false, rejection: { code: "conflict" } });
+    expect(code(await make(claiming("2025-04-11T00:00:00.000Z")))).toBe("conflict");
+  });
+
   test("counts what began before it and is still on its way", async () => {
     const [inside, until] = ["2025-04-15T00:00:00.000Z", "2025-05-01T00:00:00.000Z"];
     // A saga nobody drives: its row and its journal are there, and no timer of its is due.
@@ -108,9 +143,9 @@ describe("a closing", () => {
           .toArray(),
       );
     await put(1);
-    expect(await close(until)).toMatchObject({ ok: true, value: { in_flight: 1 } });
+    expect(await close(until)).toMatchObject({ ok: true, value: { value: { in_flight: 1 } } });
     await put(0);
-    expect(await close(until)).toMatchObject({ ok: true, value: { in_flight: 0 } });
+    expect(await close(until)).toMatchObject({ ok: true, value: { value: { in_flight: 0 } } });
   });
 });
 

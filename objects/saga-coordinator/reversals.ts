@@ -2,8 +2,8 @@ import type { TransferLeg } from "../../schema/charges.ts";
 import { accept, type Refused, type Rejection, type Result, reject } from "../../schema/rejections.ts";
 import type { ReverseTransfer, TransferSeen } from "../../schema/rpc/coordinator.ts";
 import { isLive, type Saga } from "../../schema/sagas.ts";
-import { findCommand, transferScope } from "./answers.ts";
-import { transferRecord } from "./begin-transfer.ts";
+import { findCommand, fixAnswer, mismatch, rememberCommand, transferScope } from "./answers.ts";
+import { checkTransferId, transferRecord } from "./begin-transfer.ts";
 import { postedLegs } from "./calls/accounts.ts";
 import { type TransferInput, transferInput } from "./definitions/ledger-transfer.ts";
 import { loadSaga, type ShardTurn } from "./journal.ts";
@@ -16,7 +16,7 @@ import { loadSaga, type ShardTurn } from "./journal.ts";
 
 /** What the reversal's id is bound to at its own shard. */
 const CLAIM = "reversal of ";
-export const claimTarget = (reverses: string): string => `${CLAIM}${reverses}`;
+const claimTarget = (reverses: string): string => `${CLAIM}${reverses}`;
 const claimedFor = (target: string): string | null => (target.startsWith(CLAIM) ? target.slice(CLAIM.length) : null);
 
 /** The reversal's idempotency row in its original's shard, which may be its own as well. */
@@ -26,6 +26,27 @@ export const reversalScope = ({ id, reverses }: ReverseTransfer): string => `${t
 const slotScope = (original: string): string => `${transferScope(original)}!reversed_by`;
 
 const conflict = (detail: string): Refused => reject("conflict", detail);
+
+/** In one turn of the id's own shard: binds it to this command. Refuses an id that means something else, or may not be used. */
+export const claimId = (
+  turn: ShardTurn,
+  { id, reverses }: ReverseTransfer,
+  request: string,
+  requestId: string,
+): Result<null> => {
+  const scope = transferScope(id);
+  const row = findCommand(turn.sql, scope);
+  if (row !== null) {
+    const differs = mismatch(row, request);
+    return differs === null ? accept(null) : { ok: false, rejection: differs };
+  }
+  const usable = checkTransferId(id, turn.now);
+  if (!usable.ok) return usable;
+  const target = claimTarget(reverses);
+  rememberCommand(turn, scope, target, request, requestId);
+  fixAnswer(turn, target, "201", null);
+  return accept(null);
+};
 
 /** The saga that posted a transfer, if it may be reversed now: it is whole, no reversal itself, and not reversed already. */
 export const findOriginal = (sql: SqlStorage, original: string): Result<Saga> => {

@@ -3,7 +3,7 @@ import type { Meta } from "../events.ts";
 import type { MoneyJson } from "../money.ts";
 import type { Rejection, Result } from "../rejections.ts";
 import type { Saga } from "../sagas.ts";
-import type { ActorRpc, CommandKey } from "./actor.ts";
+import type { ActorRpc, Answered, CommandKey } from "./actor.ts";
 import type { ProviderState } from "./gateway.ts";
 
 /** A parsed `POST …/charges`, payer resolved. */
@@ -47,6 +47,9 @@ export type TransferSeen =
   | { kind: "posted"; transfer: TransferRecord }
   | { kind: "processing"; id: string; saga: string }
   | { kind: "elsewhere"; reverses: string };
+
+/** A parsed closing: the books are closed before this moment, RFC 3339 as events spell it. */
+export type ClosePeriod = { until: string; reason: string | null };
 
 /** How a closing stands: `in_flight` transfers that claim a moment before `until` were begun before it and are not posted yet. */
 export type PeriodClosed = { until: string; in_flight: number };
@@ -118,7 +121,7 @@ export type CoordinatorRpc = ActorRpc & {
   /** In the shard of the id, or for a reversal (`reverses`) in that of its original. Null: not known, refused, or a saga's own. */
   transfer(id: string, reverses: string | null): Promise<TransferSeen | null>;
   /** Shard 0 only. Refuses to go back; answers when every shard knows of it. */
-  closePeriod(until: string, reason: string | null, meta: Meta): Promise<Result<PeriodClosed>>;
+  closePeriod(command: ClosePeriod, key: CommandKey, meta: Meta): Promise<Result<Answered<PeriodClosed>>>;
   /** From shard 0: no transfer begun here from now on claims a moment before `until`. Answers how many begun before are under way. */
   learnPeriod(until: string, meta: Meta): Promise<number>;
   charge(id: string): Promise<ChargeRecord | null>;

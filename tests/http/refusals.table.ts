@@ -178,7 +178,12 @@ const SPECS: Spec[] = [
     body: (world: World) => ({ transfers: [transferBody()(world)] }),
     maxBody: 4 * 1024 * 1024,
   },
-  { route: "POST /v1/ledger/periods/close", access: "admin", body: { until: "2020-01-01T00:00:00Z" } },
+  {
+    route: "POST /v1/ledger/periods/close",
+    access: "admin",
+    key: "honoured",
+    body: { until: "2020-01-01T00:00:00Z" },
+  },
   { route: "GET /v1/ledger/trial-balance", access: "admin" },
   { route: "POST /v1/ledger/verify", access: "admin", body: {} },
   { route: "GET /v1/ledger/verify/{id}", access: "admin", params: { id: `vrf_${UNKNOWN_ULID}` } },

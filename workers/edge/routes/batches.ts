@@ -7,8 +7,8 @@ import {
   type ReversalOrder,
   type TransferOrder,
 } from "../../../schema/ledger-commands.ts";
+import { batchResource } from "../../../schema/ledger-resources.ts";
 import { type Rejection, reject } from "../../../schema/rejections.ts";
-import { batchResource } from "../../../schema/resources.ts";
 import type { CreateTransfer, TransferAnswer } from "../../../schema/rpc/coordinator.ts";
 import type { Actors } from "../actors.ts";
 import { inputErrors, invalid } from "../body.ts";

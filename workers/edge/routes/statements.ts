@@ -1,8 +1,9 @@
 import { accountNames, parseAccount, stripesOf } from "../../../schema/accounts.ts";
 import { balanceQuery, podStatementQuery, statementQuery } from "../../../schema/ledger-commands.ts";
+import { pastBalanceResource, statementResource } from "../../../schema/ledger-resources.ts";
 import { formatMinor, fromMinor, parseMinor } from "../../../schema/money.ts";
 import { accept, type Result, reject } from "../../../schema/rejections.ts";
-import { eventRow, pastBalanceResource, statementResource } from "../../../schema/resources.ts";
+import { eventRow } from "../../../schema/resources.ts";
 import type { BalanceRecord } from "../../../schema/rpc/account.ts";
 import { readAccount } from "../account-resource.ts";
 import type { Actors } from "../actors.ts";
