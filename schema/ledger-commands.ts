@@ -69,10 +69,10 @@ export type ReversalOrder = { kind: "reversal"; id: string; reverses: string };
 export const createTransferBody = z
   .strictObject({
     id: transferId,
-    legs: legs.optional(),
-    effective_at: moment.optional(),
-    metadata: metadata.optional(),
-    reverses: anyTransferId.optional(),
+    legs: legs.optional().describe("required, unless `reverses` is there instead of everything else"),
+    effective_at: moment.optional().describe("when it claims to count from; at most 5 minutes ahead"),
+    metadata: metadata.optional().describe("a debit of a pod or wallet needs `reason`"),
+    reverses: anyTransferId.optional().describe("the posted transfer to take back"),
   })
   .check((context) => {
     const { value } = context;

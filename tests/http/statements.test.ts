@@ -33,7 +33,6 @@ type Past = {
   hash: string | null;
   stripes?: { id: string; seq: number; hash: string; balance: Money }[];
 };
-type Account = { seq: number; head_hash: string };
 
 let server: Server;
 let admin: Api;
@@ -166,11 +165,18 @@ describe("a statement", () => {
 
 describe("an export", () => {
   test("is the whole log, a row a line, and hashes to the head it names", async () => {
-    await posted(deposit("iris", "700.00"));
-    for (let at = 0; at < 3; at++) await posted(gift("iris", "joerg", "1.00"));
+    // More than one page of the log.
+    const transfers = Array.from({ length: 600 }, () => deposit("iris", "1.00"));
+    const { results } = must(
+      await admin.post<{ results: { status: number }[] }>("/v1/ledger/batches", { transfers }),
+      200,
+    );
+    expect(results.filter(({ status }) => status > 202)).toEqual([]);
+    await posted(gift("iris", "joerg", "1.00"));
     const { headers, body, status } = await admin.get<string>(accountPath("wallet:iris:EUR", "/export"));
     expect([status, headers.get("content-type")]).toEqual([200, "application/jsonl"]);
     let before = "0".repeat(64);
+    expect(Number(headers.get("x-log-seq"))).toBeGreaterThan(500);
     const rows = String(body)
       .trimEnd()
       .split("\n")
@@ -182,13 +188,7 @@ describe("an export", () => {
       expect([row.seq, row.prev_hash, row.hash]).toEqual([at + 1, before, digest.digest("hex")]);
       before = row.hash;
     }
-    const { seq, head_hash } = must(await admin.get<Account>(accountPath("wallet:iris:EUR")), 200);
-    expect([rows.length, before, headers.get("x-log-seq"), headers.get("x-log-head")]).toEqual([
-      seq,
-      head_hash,
-      String(seq),
-      head_hash,
-    ]);
+    expect([String(rows.length), before]).toEqual([headers.get("x-log-seq"), headers.get("x-log-head")]);
   });
 });
 

@@ -11,14 +11,14 @@ import { batchResource } from "../../../schema/ledger-resources.ts";
 import { type Rejection, reject } from "../../../schema/rejections.ts";
 import type { CreateTransfer, TransferAnswer } from "../../../schema/rpc/coordinator.ts";
 import type { Actors } from "../actors.ts";
+import { portionsOf } from "../batch-portions.ts";
 import { inputErrors, invalid } from "../body.ts";
 import { waitMs } from "../prefer.ts";
 import { problemBody } from "../problem.ts";
 import { answer, type Call, defineRoute } from "../route.ts";
 import { commandOf } from "./ledger.ts";
 
-/** Transfers in one call to a shard, and shards called at once. */
-const PER_CALL = 256;
+/** Shards called at once. */
 const AT_ONCE = 6;
 
 type Placed = { index: number; command: CreateTransfer };
@@ -62,8 +62,7 @@ const askShard = async (
   { actors, meta, requestId }: Caller,
   results: TransferAnswer[],
 ): Promise<void> => {
-  for (let from = 0; from < placed.length; from += PER_CALL) {
-    const part = placed.slice(from, from + PER_CALL);
+  for (const part of portionsOf(placed)) {
     const patienceMs = Math.max(0, deadline - systemClock.now());
     const answers = await actors
       .coordinator(shard)((coordinator) =>
