@@ -3,6 +3,7 @@ import type { Meta } from "../../schema/events.ts";
 import { canonicalJson, SYSTEM } from "../../schema/events.ts";
 import type { FeeRates } from "../../schema/fees.ts";
 import { type Rejection, type Result, reject } from "../../schema/rejections.ts";
+import type { AccountRecord, AccountRpc } from "../../schema/rpc/account.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type {
   ChargeAnswer,
@@ -17,6 +18,7 @@ import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { SealedFields } from "../kit/sealed-fields.ts";
+import { callActor } from "../kit/stub.ts";
 import {
   type CommandRow,
   findAnswer,
@@ -29,15 +31,15 @@ import {
   transferScope,
 } from "./answers.ts";
 import { chargeInputOf, type SealedCharge } from "./begin-charge.ts";
-import { checkTransfer, mustExist, transferRecord } from "./begin-transfer.ts";
+import { checkTransfer, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
 import { type BeginSaga, begin } from "./decide.ts";
 import { chargeByInstrument, chargeByWallet } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
 import { accountsNamedBy, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
-import { OpenedAccounts } from "./opened-accounts.ts";
-import { isClosed } from "./periods.ts";
+import { Lanes } from "./lanes.ts";
+import { closedPeriod } from "./periods.ts";
 import { claimId, findOriginal, reversalInput, reversalScope, takeOriginal } from "./reversals.ts";
 import type { ShardState } from "./state.ts";
 import type { Waiters } from "./waiters.ts";
@@ -71,11 +73,19 @@ type Settled<R> = { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | n
  */
 export class Intake {
   readonly #deps: Deps;
-  readonly #opened: OpenedAccounts;
+  /** Of a batch many ask of the same account at once: it is asked once for all of them. */
+  readonly #accounts: Lanes<null, AccountRecord | null>;
 
   constructor(deps: Deps) {
     this.#deps = deps;
-    this.#opened = new OpenedAccounts(deps.env);
+    this.#accounts = new Lanes(
+      async (account, asking) => {
+        const call = (rpc: AccountRpc) => rpc.describe();
+        const found = await callActor<AccountRpc, AccountRecord | null>(deps.env.ACCOUNTS, account, call);
+        return asking.map(() => found);
+      },
+      () => scheduler.wait(0),
+    );
   }
 
   async charge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer> {
@@ -118,12 +128,12 @@ export class Intake {
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
     for (const account of mustExist(checked.value.legs)) {
-      const refusal = await this.#opened.absent(account);
+      const refusal = await this.#absent(account);
       if (refusal !== null) return this.#problem(refusal, meta);
     }
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
     const first = beginning(saga, "ledger_transfer", meta.principal.user, checked.value, meta);
-    const admit: Admit = (turn) => (isClosed(turn, command.effective_at) ? periodClosed(turn) : null);
+    const admit: Admit = (turn) => closedPeriod(turn, command.effective_at);
     const begun = await actor.submit((turn) =>
       this.#begin(turn, scope, request, ledgerTransfer, first, meta, [], admit),
     );
@@ -156,6 +166,16 @@ export class Intake {
       this.#begin(turn, scope, request, ledgerTransfer, first, meta, [], admit),
     );
     return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
+  }
+
+  /** Why an account cannot take part; null when it was opened. */
+  async #absent(account: string): Promise<Rejection | null> {
+    try {
+      const found = await this.#accounts.submit(account, null);
+      return found === null ? unknownAccount(account).rejection : null;
+    } catch {
+      return reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 }).rejection;
+    }
   }
 
   /** What the provider says of an instrument; it cannot say when it is not there, and then the capture will. */
@@ -273,11 +293,6 @@ export class Intake {
 const inProgress = reject("idempotency_in_progress", "the first answer to this command is not fixed yet", {
   retry_after: 1,
 }).rejection;
-
-const periodClosed = (turn: ShardTurn): Rejection =>
-  reject("conflict", `the books are closed until ${turn.state.closedUntil}: nothing counts from before that any more`, {
-    errors: [{ pointer: "/effective_at", detail: "lies in a closed period" }],
-  }).rejection;
 
 const unknownInstrument = reject("invalid_request", "the request is not valid", {
   errors: [{ pointer: "/source/token", detail: "the connector does not know this instrument" }],

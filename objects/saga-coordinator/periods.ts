@@ -1,6 +1,6 @@
 import { type Meta, SYSTEM } from "../../schema/events.ts";
 import { SHARDS } from "../../schema/ids.ts";
-import { accept, type Result, reject } from "../../schema/rejections.ts";
+import { accept, type Rejection, type Result, reject } from "../../schema/rejections.ts";
 import type { Answered, CommandKey } from "../../schema/rpc/actor.ts";
 import type { ClosePeriod, CoordinatorRpc, PeriodClosed } from "../../schema/rpc/coordinator.ts";
 import { shardName } from "../../schema/streams.ts";
@@ -17,9 +17,14 @@ export const PERIOD_TIMER = "period";
 const AGAIN_MS = 5_000;
 const PAGE = 500;
 
-/** Whether a transfer that claims a moment may begin in this shard. Judged in the commit that begins it. */
-export const isClosed = (turn: ShardTurn, effectiveAt: string | undefined): boolean =>
-  effectiveAt !== undefined && turn.state.closedUntil !== null && effectiveAt < turn.state.closedUntil;
+/** Why a transfer that claims a moment may not begin in this shard; null when it may. Judged in the commit that begins it. */
+export const closedPeriod = (turn: ShardTurn, effectiveAt: string | undefined): Rejection | null => {
+  const { closedUntil } = turn.state;
+  if (effectiveAt === undefined || closedUntil === null || effectiveAt >= closedUntil) return null;
+  return reject("conflict", `the books are closed until ${closedUntil}: nothing counts from before that any more`, {
+    errors: [{ pointer: "/effective_at", detail: "lies in a closed period" }],
+  }).rejection;
+};
 
 /** In one turn of a shard: the end moves on, never back. */
 export const moveEnd = (turn: ShardTurn, until: string, reason: string | null, meta: Meta): void => {
