@@ -22,7 +22,7 @@ import {
   PRUNE_TIMER,
   rememberCommand,
 } from "./answers.ts";
-import { inOrder } from "./batch.ts";
+import { runAll } from "./batch.ts";
 import { actorCalls } from "./calls/actors.ts";
 import { cutPage, moveEpoch } from "./cut.ts";
 import { cancel, resolveWait } from "./decide.ts";
@@ -86,7 +86,7 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
   }
 
   createTransfers(commands: rpc.CreateTransfer[], waitMs: number, meta: Meta): Promise<rpc.TransferAnswer[]> {
-    return inOrder(commands, (command) => this.#intake.transfer(command, waitMs, meta));
+    return runAll(commands, (command) => this.#intake.transfer(command, waitMs, meta), meta.correlation);
   }
 
   claimReversal(command: rpc.ReverseTransfer, meta: Meta): Promise<Result<null>> {

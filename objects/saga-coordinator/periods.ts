@@ -15,6 +15,8 @@ import type { ShardState } from "./state.ts";
 /** Set while some shard may not know of the newest end. */
 export const PERIOD_TIMER = "period";
 const AGAIN_MS = 5_000;
+/** From the second round on: by then a shard that does not answer has something wrong with it. */
+const LATER_MS = 60_000;
 const PAGE = 500;
 
 /** Why a transfer that claims a moment may not begin in this shard; null when it may. Judged in the commit that begins it. */
@@ -121,7 +123,7 @@ export class Periods {
 
   /** The timer's: whatever stopped the closing, every shard comes to know of it. */
   async goOn(): Promise<void> {
-    this.#actor.turn((turn) => turn.timers.set(PERIOD_TIMER, "", turn.now + AGAIN_MS));
+    this.#actor.turn((turn) => turn.timers.set(PERIOD_TIMER, "", turn.now + LATER_MS));
     const { closedUntil } = this.#actor.state;
     if (closedUntil !== null) await this.#tellAll(closedUntil, closing);
   }
