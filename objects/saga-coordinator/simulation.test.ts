@@ -70,7 +70,7 @@ const stories: Story[] = [
       one((world, shard) => transfer(world, shard, story, 2_000n, 0)),
     ],
   ),
-  ...(["one", "three", "closed"] as const).map(
+  ...(Object.keys(TRANSFERS) as TransferStory[]).map(
     (story): Story => [
       `a transfer (${story} may refuse) and its reversal`,
       (world, shard) => reversal(world, shard, story, 2_000n),
