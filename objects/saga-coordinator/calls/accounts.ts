@@ -18,25 +18,17 @@ export type SagaTransfer = {
   charge: string | null;
   pod: string | null;
   reason: string | null;
-  /** When its postings claim to count from; null: when they are recorded. */
-  effectiveAt: string | null;
+  /** When its postings claim to count from; absent: when they are recorded. */
+  effectiveAt?: string | undefined;
 };
 
 export const transferOf = (saga: Saga): SagaTransfer => {
   if (saga.kind === "charge") {
     const input = chargeInput(saga);
-    return {
-      id: input.transfer,
-      legs: input.legs,
-      charge: input.charge,
-      pod: input.pod,
-      reason: null,
-      effectiveAt: null,
-    };
+    return { id: input.transfer, legs: input.legs, charge: input.charge, pod: input.pod, reason: null };
   }
-  const input = transferInput(saga);
-  const { transfer: id, legs, reason, effective_at: effectiveAt = null } = input;
-  return { id, legs, charge: null, pod: null, reason, effectiveAt };
+  const { transfer, legs, reason, effective_at } = transferInput(saga);
+  return { id: transfer, legs, charge: null, pod: null, reason, effectiveAt: effective_at };
 };
 
 /** A leg that went to suspense instead of the account that refused it: where, and the cut epoch of that decision. */
@@ -87,7 +79,7 @@ const operation = (saga: Saga, op: AccountOp["op"], account: string, words: Word
     reason: op === "void" ? reasonOf(saga) : transfer.reason,
     principal: principalAt(saga, account),
     correlation: saga.correlation,
-    ...(op === "post" && transfer.effectiveAt !== null ? { effective_at: transfer.effectiveAt } : {}),
+    ...(op === "post" && transfer.effectiveAt !== undefined ? { effective_at: transfer.effectiveAt } : {}),
   };
 };
 

@@ -64,7 +64,7 @@ const reverse = async (
   if (!claimed.ok) return problem(claimed.rejection);
   if (shardOf("trf", reverses) !== null) {
     return problem(
-      reject("conflict", "the house made this transfer for a charge: it is given back by a refund").rejection,
+      reject("conflict", "the house made this transfer itself: a charge is given back by a refund").rejection,
     );
   }
   return actors.coordinator(shardOfTransfer(reverses))((coordinator) =>
