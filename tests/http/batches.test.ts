@@ -225,4 +225,4 @@ test("ten thousand transfers at once among fifty accounts leave none below its f
   }
   const trial = await admin.get<{ balanced: boolean }>("/v1/ledger/trial-balance?wait=fresh");
   expect(must(trial, 200).balanced).toBe(true);
-}, 180_000);
+}, 600_000);
