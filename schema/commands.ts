@@ -117,30 +117,6 @@ export const createChargeBody = z.strictObject({
 
 export const reviewBody = z.strictObject({ decision: z.enum(["approve", "decline"]), note: text(1_000) });
 
-/** A client's own transfer id: no shard, the shard follows from its hash. */
-const transferId = z.string().regex(/^trf_[0-7][0-9A-HJKMNP-TV-Z]{25}$/, { error: "must be trf_ and a ULID" });
-
-export const createTransferBody = z.strictObject({
-  id: transferId,
-  legs: z
-    .array(
-      z.strictObject({
-        account: z.string().min(1).max(120),
-        direction: z.enum(["debit", "credit"]),
-        amount: money,
-      }),
-    )
-    .min(2)
-    .max(100),
-  metadata: z
-    .record(
-      z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, { error: "must be snake_case, at most 40 characters" }),
-      text(500),
-    )
-    .refine((entries) => Object.keys(entries).length <= 20, { error: "must have at most 20 entries" })
-    .default({}),
-});
-
 const duration = z
   .string()
   .max(32)

@@ -130,6 +130,9 @@ export const routeCommand = (subject: string, command: string, resource: string,
   return new DataView(digest.buffer, digest.byteOffset, 4).getUint32(0) % SHARDS;
 };
 
+/** The shard that owns a transfer id: a saga's own names it, that of a client-made one is its hash. */
+export const shardOfTransfer = (transferId: string): number => shardOf("trf", transferId) ?? routeTransfer(transferId);
+
 /** The shard that owns a client-made transfer id. */
 export const routeTransfer = (transferId: string): number => {
   const digest = hashParts(transferId);

@@ -10,13 +10,13 @@ import { SAGA_KINDS, SAGA_STATUSES, STEP_STATUSES } from "./sagas.ts";
 
 /** Answers as HTTP clients read them: the source of the response schemas in the OpenAPI document. */
 
-const named = <T extends z.ZodType>(id: string, schema: T): T => schema.meta({ id });
+export const named = <T extends z.ZodType>(id: string, schema: T): T => schema.meta({ id });
 
-const decimal = z.string().regex(/^-?\d{1,19}(\.\d{1,4})?$/);
+export const decimal = z.string().regex(/^-?\d{1,19}(\.\d{1,4})?$/);
 const currency = z.string().refine(isCurrency).meta({ pattern: "^[A-Z]{3}$" });
-const time = z.iso.datetime();
-const hash = z.string().regex(/^[0-9a-f]{64}$/);
-const count = z.number().int().min(0);
+export const time = z.iso.datetime();
+export const hash = z.string().regex(/^[0-9a-f]{64}$/);
+export const count = z.number().int().min(0);
 
 export const moneyResource = named("Money", z.strictObject({ amount: decimal, currency }));
 
@@ -245,6 +245,9 @@ export const transferResource = named(
     legs: z.array(leg),
     balances: z.array(z.strictObject({ account: z.string(), balance: moneyResource })),
     recorded_at: time,
+    effective_at: time.optional().describe("when it claims to count from, where that was said"),
+    reverses: z.string().optional().describe("the transfer it is the mirror of"),
+    reversed_by: z.string().optional().describe("on the single read: the reversal that stands"),
   }),
 );
 

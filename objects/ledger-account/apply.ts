@@ -22,7 +22,10 @@ export const applyOp = (
   if (decision.kind === "say") return decision.answer;
   const meta = { principal: op.principal, correlation: op.correlation, causation: op.saga };
   if (decision.kind === "keep") {
-    for (const { type, data } of decision.events) turn.append(type, data, meta);
+    for (const { type, data } of decision.events) {
+      const claim = type === "transfer.posted" ? op.effective_at : undefined;
+      turn.append(type, data, claim === undefined ? meta : { ...meta, effectiveAt: claim });
+    }
   }
   const moved = decision.kind === "keep" && decision.events.length > 0;
   const at = moved ? turn.head.recordedAt : isoTime(turn.now);

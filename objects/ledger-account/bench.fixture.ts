@@ -1,7 +1,7 @@
 import type { EventBody, JsonObject } from "../../schema/events.ts";
 import { fromMinor } from "../../schema/money.ts";
 import type { AccountAnswer, AccountCommand, AccountOp, CutAnswer } from "../../schema/rpc/account.ts";
-import type { Head } from "../kit/event-log.ts";
+import type { EventMeta, Head } from "../kit/event-log.ts";
 import { type AccountState, openedState, type PhysicalAccount, physicalAccount } from "./account.ts";
 import { applyOp } from "./apply.ts";
 import { consequences } from "./consequences.ts";
@@ -31,7 +31,7 @@ export class Bench {
   }
 
   /** Appends and folds one event, as a turn does. */
-  append(type: string, data: JsonObject): EventBody {
+  append(type: string, data: JsonObject, claim?: string): EventBody {
     const recorded_at = new Date(this.now).toISOString();
     const event: EventBody = {
       stream: `account/${this.account.name}`,
@@ -40,7 +40,7 @@ export class Bench {
       type,
       version: "1",
       recorded_at,
-      effective_at: recorded_at,
+      effective_at: claim ?? recorded_at,
       correlation: "req",
       causation: null,
       principal: { user: "system", client_id: "crowdpay" },
@@ -63,7 +63,7 @@ export class Bench {
         return bench.head;
       },
       now: this.now,
-      append: (type: string, data: JsonObject) => this.append(type, data),
+      append: (type: string, data: JsonObject, { effectiveAt }: EventMeta) => this.append(type, data, effectiveAt),
     };
     const words = {
       find: (transfer: string) => this.words.get(transfer) ?? null,

@@ -57,7 +57,8 @@ const pageOf = (account: string, posted: readonly Posted[], limit: number): Entr
   return entries;
 };
 
-const entriesOf = (account: string, seq: number, hash: string, event: EventBody): EntryRecord[] => {
+/** The entries that a posting comes to, one a leg. */
+export const entriesOf = (account: string, seq: number, hash: string, event: EventBody): EntryRecord[] => {
   const { transfer, pod, charge, legs } = event.data as unknown as TransferEvent;
   return legs.map(({ index, direction, amount, balance }) => ({
     id: `${account}/${seq}.${index}`,

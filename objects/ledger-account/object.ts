@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { LogRow, Meta } from "../../schema/events.ts";
 import type { MonitorRecord } from "../../schema/monitors.ts";
-import { reject } from "../../schema/rejections.ts";
+import { type Result, reject } from "../../schema/rejections.ts";
 import type {
   AccountAnswer,
   AccountCommand,
@@ -10,9 +10,12 @@ import type {
   AccountRecord,
   AccountRpc,
   AccountTerms,
+  BalanceRecord,
   CutAnswer,
   EntryRecord,
   Explanation,
+  StatementRange,
+  StatementRecord,
 } from "../../schema/rpc/account.ts";
 import type { CommandKey, LogHead, LogVerdict } from "../../schema/rpc/actor.ts";
 import { streamOf } from "../../schema/streams.ts";
@@ -27,8 +30,10 @@ import { answerCut } from "./cut.ts";
 import { readEntries, readSealedEntries } from "./entries.ts";
 import { explain, explainNow } from "./explain.ts";
 import { migrations } from "./migrations.ts";
+import { balanceAtMoment, balanceAtSeq } from "./past.ts";
 import { runCommand } from "./run-command.ts";
 import { fold } from "./state.ts";
+import { readStatement } from "./statement.ts";
 import { describeAccount, monitorRecord } from "./view.ts";
 import { postedAmong, type WordBook, wordBook } from "./words.ts";
 
@@ -100,6 +105,18 @@ export class LedgerAccount extends DurableObject<ObjectEnv> implements AccountRp
     return after < this.#actor.log.sealedUpto
       ? readSealedEntries(this.#actor.history, this.#account.name, after, limit)
       : readEntries(this.ctx.storage.sql, this.#account.name, after, limit);
+  }
+
+  async statement(range: StatementRange): Promise<Result<StatementRecord>> {
+    return readStatement(this.#actor.history, this.#actor.log.head().seq, this.#account, range);
+  }
+
+  async balanceAt(point: { seq: number } | { at: string }): Promise<Result<BalanceRecord>> {
+    const { history, log } = this.#actor;
+    const head = log.head().seq;
+    return "seq" in point
+      ? balanceAtSeq(history, head, this.#account, point.seq)
+      : balanceAtMoment(history, head, this.#account, point.at);
   }
 
   async cut(epoch: number, listed: string[]): Promise<CutAnswer> {

@@ -629,7 +629,7 @@ describe("reading", () => {
     expect(await at(wallet).entries(201, 1_000)).toHaveLength(1);
   });
 
-  test("entries are the same, page by page, when the log's beginning is sealed", async () => {
+  test("entries, statements and past balances are the same when the log's beginning is sealed", async () => {
     const wallet = newWallet();
     for (let call = 0; call < 3; call++) {
       await at(wallet).applyOps(
@@ -646,6 +646,24 @@ describe("reading", () => {
     };
     const before = await readAll(200);
     expect(before).toHaveLength(3 * MAX_OPS);
+    const past = async () => ({
+      statements: await Promise.all(
+        [
+          [1, 769],
+          [300, 600],
+          [501, 501],
+          [500, 499],
+        ].map(([from_seq = 0, to_seq = 0]) => at(wallet).statement({ by: "seq", from_seq, to_seq })),
+      ),
+      balances: await Promise.all([0, 250, 500, 501].map((seq) => at(wallet).balanceAt({ seq }))),
+      moments: await Promise.all(
+        [before[400], before[600]].map((entry) => at(wallet).balanceAt({ at: entry?.recorded_at ?? "" })),
+      ),
+    });
+    const then = await past();
+    expect(then.balances).toMatchObject(
+      ["0.00", "2.49", "4.99", "5.00"].map((amount) => ({ value: { balance: { amount } } })),
+    );
     await inside(wallet, ({ storage: { sql } }) => sql.exec("UPDATE actor_state SET sent_upto = seq").toArray());
     await evict(wallet);
     await READ_MODEL.prepare("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, 769, '', '')")
@@ -667,6 +685,7 @@ describe("reading", () => {
       seq: 501,
     });
     for (const limit of [200, 61]) expect(await readAll(limit)).toEqual(before);
+    expect(await past()).toEqual(then);
     expect((await everything(wallet)).log).toMatchObject({ upto: 500, failure: null });
   });
 

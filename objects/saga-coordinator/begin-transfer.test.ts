@@ -44,6 +44,11 @@ describe("a transfer is refused before it begins", () => {
     ["for an id that is none", wrong.id, "invalid_request"],
     ["for an id of more than 30 days", wrong.age, "transfer_id_expired"],
     ["for an id made ahead of time", { id: idOf(T0 + 5 * 60_000 + 1) }, "transfer_id_expired"],
+    [
+      "for a claim more than 5 minutes ahead",
+      { effective_at: new Date(T0 + 5 * 60_000 + 1).toISOString() },
+      "invalid_request",
+    ],
     ["for an account that is none", { legs: [leg("nobody", "debit"), ...fine] }, "not_found"],
     ["for a stripe: which one is ours to say", { legs: [leg("bank:sandbox:EUR#1", "debit"), ...fine] }, "not_found"],
     ["for a connector we do not have", { legs: [wrong.account, ...fine] }, "not_found"],
@@ -106,6 +111,8 @@ describe("a transfer begins", () => {
   it("on the edges of what is allowed", () => {
     expect(refusal({ id: idOf(T0 - 30 * DAY) })).toBeNull();
     expect(refusal({ id: idOf(T0 + 5 * 60_000) })).toBeNull();
+    expect(refusal({ effective_at: new Date(T0 + 5 * 60_000).toISOString() })).toBeNull();
+    expect(refusal({ effective_at: "1970-01-01T00:00:00.000Z" })).toBeNull();
     expect(refusal({ legs: [leg("bank:sandbox:EUR", "debit", max), leg("fee:EUR", "credit", max)] })).toBeNull();
     const hundred = Array.from({ length: 99 }, (_, at) => leg(`wallet:${"u".repeat(60)}${at}:EUR`, "credit"));
     expect(refusal({ legs: [leg("bank:sandbox:EUR", "debit", "99.00"), ...hundred] })).toBeNull();

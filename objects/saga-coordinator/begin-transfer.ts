@@ -14,22 +14,23 @@ import { type TransferInput, transferInput } from "./definitions/ledger-transfer
 const OLDEST_MS = 30 * 86_400_000;
 const AHEAD_MS = 5 * 60_000;
 
+/** A claimed moment lies at most this far ahead: clocks differ, and nothing is posted for later. Milliseconds. */
+const EFFECTIVE_AHEAD_MS = 5 * 60_000;
+
 /** Legs and metadata as they are journalled, UTF-8: an event's data ends at 32 KiB, and the rest of the entry needs its share. */
 const MAX_INPUT_BYTES = 24 * 1024;
 
 /**
- * Checks a transfer before anything is journalled, in this order: the id's age; leg by leg its account, amount, currency, an
+ * Checks a transfer before anything is journalled, in this order: the id's age; the moment it claims; leg by leg its account, amount, currency, an
  * account on both sides, what a customer's debit needs; the sum per currency; the sum per account; the size of it all. Answers
  * the saga's input.
  */
 export const checkTransfer = (command: CreateTransfer, shard: number, now: number): Result<TransferInput> => {
-  const id = parseId("trf", command.id);
-  if (id === null) return invalid("/id", "a transfer id is trf_ and a ULID");
-  if (now - id.createdAtMs > OLDEST_MS || id.createdAtMs - now > AHEAD_MS) {
-    return reject(
-      "transfer_id_expired",
-      "a transfer id is made at most 30 days before it is used, and not ahead of time",
-    );
+  const id = checkTransferId(command.id, now);
+  if (!id.ok) return id;
+  const { effective_at } = command;
+  if (effective_at !== undefined && Date.parse(effective_at) - now > EFFECTIVE_AHEAD_MS) {
+    return invalid("/effective_at", "must not be more than 5 minutes ahead");
   }
   const legs: TransferLeg[] = [];
   const sides = new Map<string, string>();
@@ -55,10 +56,22 @@ export const checkTransfer = (command: CreateTransfer, shard: number, now: numbe
   }
   const tooMuch = firstOutOfRange(command.legs);
   if (tooMuch !== null) return reject("amount_out_of_range", `the legs at ${tooMuch} are out of range together`);
-  const input = { transfer: command.id, legs, reason: command.reason, metadata: command.metadata };
+  const claim = effective_at === undefined ? {} : { effective_at };
+  const input = { transfer: command.id, legs, reason: command.reason, metadata: command.metadata, ...claim };
   if (Buffer.byteLength(canonicalJson(input)) > MAX_INPUT_BYTES)
     return invalid("/metadata", "is too large beside these legs");
   return accept(input);
+};
+
+/** Whether an id that nobody has used yet may still be: neither older than 30 days nor made ahead of time. */
+export const checkTransferId = (text: string, now: number): Result<null> => {
+  const id = parseId("trf", text);
+  if (id === null) return invalid("/id", "a transfer id is trf_ and a ULID");
+  if (now - id.createdAtMs <= OLDEST_MS && id.createdAtMs - now <= AHEAD_MS) return accept(null);
+  return reject(
+    "transfer_id_expired",
+    "a transfer id is made at most 30 days before it is used, and not ahead of time",
+  );
 };
 
 /** The first account whose legs, all on one side, are more together than an account can hold. */
@@ -122,5 +135,7 @@ export const transferRecord = (saga: Saga): TransferRecord => {
         .map((ack) => ack.recorded_at)
         .sort()
         .at(-1) ?? "",
+    ...(input.effective_at === undefined ? {} : { effective_at: input.effective_at }),
+    ...(input.reverses === undefined ? {} : { reverses: input.reverses }),
   };
 };

@@ -11,6 +11,7 @@ import type { CallPort } from "./calls/port.ts";
 import { advance, begin, parkBroken, takeUp } from "./decide.ts";
 import { hedge } from "./definitions/hedge.ts";
 import { journalBegin, journalStep, liveSagas, loadSaga, SAGA_TIMER, type ShardTurn, WATCHDOG_MS } from "./journal.ts";
+import { leaveOriginal } from "./reversals.ts";
 import { currentStep, isDue, needsCall, nextLook } from "./standing.ts";
 import type { ShardState } from "./state.ts";
 import type { Waiters } from "./waiters.ts";
@@ -52,6 +53,7 @@ export class Driver {
       if (after === null) return null;
       const saga = journalStep(turn, before, after);
       if (saga.kind !== "hedge") fixEnd(turn, saga, saga.kind === "charge" ? requireCharge : transferRecord);
+      leaveOriginal(turn, saga);
       const first = hedgeBegunBy(before, saga);
       const begun = first === null ? null : journalBegin(turn, begin(hedge, first, turn.now, turn.state.cutEpoch));
       return { saga, begun };

@@ -5,15 +5,23 @@ import type { Meta } from "../../schema/events.ts";
 import { canonicalJson, SYSTEM } from "../../schema/events.ts";
 import type { FeeRates } from "../../schema/fees.ts";
 import type { IdPrefix } from "../../schema/ids.ts";
-import { type Rejection, reject } from "../../schema/rejections.ts";
+import { type Rejection, type Result, reject } from "../../schema/rejections.ts";
+import type { AccountRpc, AccountTerms } from "../../schema/rpc/account.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
-import type { ChargeAnswer, CreateCharge, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
+import type {
+  ChargeAnswer,
+  CreateCharge,
+  CreateTransfer,
+  ReverseTransfer,
+  TransferAnswer,
+} from "../../schema/rpc/coordinator.ts";
 import type { GatewayRpc, InstrumentAnswer } from "../../schema/rpc/gateway.ts";
 import { isLive, type Saga } from "../../schema/sagas.ts";
 import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { SealedFields } from "../kit/sealed-fields.ts";
+import { callActor } from "../kit/stub.ts";
 import {
   type CommandRow,
   findAnswer,
@@ -33,6 +41,9 @@ import type { SagaDefinition } from "./definitions/definition.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
 import { accountsNamedBy, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
+import { Lanes } from "./lanes.ts";
+import { closedPeriod } from "./periods.ts";
+import { claimId, findOriginal, reversalInput, reversalScope, takeOriginal } from "./reversals.ts";
 import { settlingAsBefore, settlingOf } from "./settling.ts";
 import type { ShardState } from "./state.ts";
 import { accountsToAsk, askTerms, isCapped, withTerms } from "./terms.ts";
@@ -52,7 +63,12 @@ type Deps = {
   fees: FeeRates;
 };
 
-type Begun = { kind: "begun"; saga: Saga } | { kind: "known"; row: CommandRow };
+type Begun =
+  | { kind: "begun"; saga: Saga }
+  | { kind: "known"; row: CommandRow }
+  | { kind: "refused"; rejection: Rejection };
+/** In the commit that begins: what else is written there, or why nothing begins. */
+type Admit = (turn: ShardTurn) => Rejection | null;
 type Problem = { kind: "problem"; rejection: Rejection; request_id: string; replayed: boolean };
 type Settled<R> = { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | null; replayed: boolean } | Problem;
 
@@ -62,9 +78,19 @@ type Settled<R> = { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | n
  */
 export class Intake {
   readonly #deps: Deps;
+  /** Of a batch many ask of the same account at once: it is asked once for all of them. */
+  readonly #accounts: Lanes<null, AccountTerms | null>;
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.#accounts = new Lanes(
+      async (account, asking) => {
+        const call = (rpc: AccountRpc) => rpc.terms();
+        const found = await callActor<AccountRpc, AccountTerms | null>(deps.env.ACCOUNTS, account, call);
+        return asking.map(() => found);
+      },
+      () => scheduler.wait(0),
+    );
   }
 
   async charge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer> {
@@ -100,7 +126,7 @@ export class Intake {
     const input = chargeInputOf(settling.value.command, ids, instrument, description, fees);
     if (instrument === null) {
       const account = accountNames.pod(command.pod, settleCurrencyOf(input));
-      const terms = await askTerms(this.#deps.env, [account]);
+      const terms = await this.#termsOf([account]);
       // To reserve is right in any case, so an account that does not answer now holds nobody up.
       input.capped = !terms.ok || isCapped(terms.value.get(account));
     }
@@ -123,15 +149,54 @@ export class Intake {
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
     const { legs } = checked.value;
-    const terms = await askTerms(this.#deps.env, accountsToAsk(legs));
+    const terms = await this.#termsOf(accountsToAsk(legs));
     if (!terms.ok) return this.#problem(terms.rejection, meta);
     const absent = mustExist(legs).find((account) => terms.value.get(account) == null);
     if (absent !== undefined) return this.#problem(unknownAccount(absent).rejection, meta);
     const input = withTerms(checked.value, terms.value);
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
     const first = beginning(saga, "ledger_transfer", meta.principal.user, input, meta);
-    const begun = await actor.submit((turn) => this.#begin(turn, scope, request, ledgerTransfer, first, meta, []));
+    const admit: Admit = (turn) => closedPeriod(turn, command.effective_at);
+    const begun = await actor.submit((turn) =>
+      this.#begin(turn, scope, request, ledgerTransfer, first, meta, [], admit),
+    );
     return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
+  }
+
+  /** In the shard of the reversal's own id: the id means this command from now on, begun or not. */
+  async claimReversal(command: ReverseTransfer, meta: Meta): Promise<Result<null>> {
+    const { actor } = this.#deps;
+    const closed = actor.closedDoor;
+    if (closed !== null) return { ok: false, rejection: closed };
+    return actor.submit((turn) => claimId(turn, command, canonicalJson(command), meta.correlation));
+  }
+
+  async reversal(command: ReverseTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer> {
+    const { actor, shard } = this.#deps;
+    const closed = actor.closedDoor;
+    if (closed !== null) return this.#problem(closed, meta);
+    const scope = reversalScope(command);
+    const request = canonicalJson(command);
+    const known = findCommand(actor.sql, scope);
+    if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
+    if (actor.nearlyFull !== null) return this.#problem(actor.nearlyFull, meta);
+    const original = findOriginal(actor.sql, command.reverses);
+    if (!original.ok) return this.#problem(original.rejection, meta);
+    const saga = actor.ids.next("sag", actor.clock.now(), shard);
+    const mirror = reversalInput(command, original.value);
+    const terms = await this.#termsOf(accountsToAsk(mirror.legs));
+    if (!terms.ok) return this.#problem(terms.rejection, meta);
+    const input = withTerms(mirror, terms.value);
+    const first = beginning(saga, "ledger_transfer", meta.principal.user, input, meta);
+    const admit: Admit = (turn) => takeOriginal(turn, command, meta.correlation);
+    const begun = await actor.submit((turn) =>
+      this.#begin(turn, scope, request, ledgerTransfer, first, meta, [], admit),
+    );
+    return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
+  }
+
+  #termsOf(accounts: readonly string[]): ReturnType<typeof askTerms> {
+    return askTerms((account) => this.#accounts.submit(account, null), accounts);
   }
 
   /** What the provider says of an instrument; it cannot say when it is not there, and then the capture will. */
@@ -149,9 +214,12 @@ export class Intake {
     first: BeginSaga,
     meta: Meta,
     others: readonly string[],
+    admit: Admit = () => null,
   ): Begun {
     const row = findCommand(turn.sql, scope);
     if (row !== null) return { kind: "known", row };
+    const rejection = admit(turn);
+    if (rejection !== null) return { kind: "refused", rejection };
     rememberCommand(turn, scope, first.id, request, meta.correlation);
     const saga = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch));
     nameActors(turn, [...accountsNamedBy(saga).map(streamOf.account), ...others]);
@@ -160,6 +228,7 @@ export class Intake {
 
   async #follow(begun: Begun, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {
     if (begun.kind === "known") return this.#replay(begun.row, request, waitMs, meta);
+    if (begun.kind === "refused") return this.#problem(begun.rejection, meta);
     void this.#deps.driver.drive(begun.saga);
     return this.#await(begun.saga.id, waitMs, meta, false);
   }

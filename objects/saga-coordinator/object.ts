@@ -4,7 +4,7 @@ import type { Meta } from "../../schema/events.ts";
 import { feeRates } from "../../schema/fees.ts";
 import { shardOf } from "../../schema/ids.ts";
 import { accept, type Result, reject } from "../../schema/rejections.ts";
-import type { CommandKey } from "../../schema/rpc/actor.ts";
+import type { Answered, CommandKey } from "../../schema/rpc/actor.ts";
 import type * as rpc from "../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../schema/sagas.ts";
 import { type StreamKind, streamOf } from "../../schema/streams.ts";
@@ -22,6 +22,7 @@ import {
   PRUNE_TIMER,
   rememberCommand,
 } from "./answers.ts";
+import { runAll } from "./batch.ts";
 import { actorCalls } from "./calls/actors.ts";
 import { cutPage, moveEpoch } from "./cut.ts";
 import { cancel, resolveWait } from "./decide.ts";
@@ -29,7 +30,9 @@ import { Driver } from "./driver.ts";
 import { Intake } from "./intake.ts";
 import { liveSagas, loadSaga, nameActors, SAGA_TIMER, type ShardTurn } from "./journal.ts";
 import { migrations } from "./migrations.ts";
+import { PERIOD_TIMER, Periods } from "./periods.ts";
 import { cutMeta, Reports, VERIFY_TIMER } from "./reports.ts";
+import { seeTransfer } from "./reversals.ts";
 import { fold, type ShardState } from "./state.ts";
 import { Waiters } from "./waiters.ts";
 import { sagaOfCharge, takeWebhook } from "./webhooks.ts";
@@ -57,6 +60,7 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
   readonly #driver: Driver;
   readonly #intake: Intake;
   readonly #reports: Reports;
+  readonly #periods: Periods;
 
   constructor(ctx: DurableObjectState, env: ObjectEnv) {
     super(ctx, env);
@@ -82,6 +86,7 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
       directory: (after) => this.directory(after),
       verifyLog: (after, hash, limit) => this.verifyLog(after, hash, limit),
     });
+    this.#periods = new Periods(actor, env, shard);
     // Whatever stopped this object, the sagas it left are taken up as it wakes.
     if (actor.closedDoor === null && liveSagas(actor.sql, "", 1).length > 0) ctx.waitUntil(this.#driver.resume());
   }
@@ -92,6 +97,30 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
 
   createTransfer(command: rpc.CreateTransfer, waitMs: number, meta: Meta): Promise<rpc.TransferAnswer> {
     return this.#intake.transfer(command, waitMs, meta);
+  }
+
+  createTransfers(commands: rpc.CreateTransfer[], waitMs: number, meta: Meta): Promise<rpc.TransferAnswer[]> {
+    return runAll(commands, (command) => this.#intake.transfer(command, waitMs, meta), meta.correlation);
+  }
+
+  claimReversal(command: rpc.ReverseTransfer, meta: Meta): Promise<Result<null>> {
+    return this.#intake.claimReversal(command, meta);
+  }
+
+  createReversal(command: rpc.ReverseTransfer, waitMs: number, meta: Meta): Promise<rpc.TransferAnswer> {
+    return this.#intake.reversal(command, waitMs, meta);
+  }
+
+  async transfer(id: string, reverses: string | null): Promise<rpc.TransferSeen | null> {
+    return seeTransfer(this.#actor.sql, id, reverses);
+  }
+
+  closePeriod(command: rpc.ClosePeriod, key: CommandKey, meta: Meta): Promise<Result<Answered<rpc.PeriodClosed>>> {
+    return this.#periods.close(command, key, meta);
+  }
+
+  learnPeriod(until: string, meta: Meta): Promise<number> {
+    return this.#periods.learn(until, meta);
   }
 
   async charge(id: string): Promise<ChargeRecord | null> {
@@ -219,6 +248,7 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
   async #onTimer(timer: Timer): Promise<void> {
     if (timer.kind === SAGA_TIMER) await this.#driver.look(timer.key);
     else if (timer.kind === VERIFY_TIMER) await this.#reports.goOn(timer.key);
+    else if (timer.kind === PERIOD_TIMER) await this.#periods.goOn();
     else if (timer.kind === PRUNE_TIMER) this.#prune();
   }
 

@@ -9,6 +9,7 @@ import {
   crashStory,
   DOUBTFUL,
   POD,
+  reversal,
   storm,
   TRANSFERS,
   type TransferStory,
@@ -133,6 +134,27 @@ const stories: Story[] = [
       one((world, shard) => transfer(world, shard, story, 2_000n, 0)),
     ],
   ),
+  ...(Object.keys(TRANSFERS) as TransferStory[]).map(
+    (story): Story => [
+      `a transfer (${story} may refuse) and its reversal`,
+      (world, shard) => reversal(world, shard, story, 2_000n),
+    ],
+  ),
+  [
+    "a reversal that is refused, the money being spent",
+    (world, shard) => {
+      const clients = reversal(world, shard, "one", 2_000n);
+      // Bob had nothing, and gives away a cent of what he got, before anybody asks for it back.
+      const bob = world.accounts.get("wallet:bob:EUR");
+      bob.opening = 0n;
+      const spend = (): void => {
+        if (bob.balance === 0n) world.sim.after(20, spend, null);
+        else bob.opening = -1n;
+      };
+      spend();
+      return clients;
+    },
+  ],
   ["a transfer that the last account refuses", one((world, shard) => transfer(world, shard, "one", 333_300n, 0))],
   ["a transfer that a capped account refuses", one((world, shard) => transfer(world, shard, "capped", 3_001n, 0))],
   ["a transfer that the first of two refuses", one((world, shard) => transfer(world, shard, "two", 333_300n, 0))],

@@ -12,9 +12,11 @@ export type ShardState = {
   began: number;
   ended: number;
   parked: number;
+  /** No transfer begun from now on claims a moment before this one, RFC 3339; null: no period was ever closed. */
+  closedUntil: string | null;
 };
 
-const initial: ShardState = { cutEpoch: 1, began: 0, ended: 0, parked: 0 };
+const initial: ShardState = { cutEpoch: 1, began: 0, ended: 0, parked: 0, closedUntil: null };
 
 const evolve = (state: ShardState, event: EventBody): ShardState => {
   switch (event.type) {
@@ -24,6 +26,8 @@ const evolve = (state: ShardState, event: EventBody): ShardState => {
       return stepped(state, event);
     case "cut.moved":
       return { ...state, cutEpoch: Number(event.data.epoch) };
+    case "period.closed":
+      return { ...state, closedUntil: String(event.data.until) };
     case "webhook.unmatched":
       return state;
     default:
@@ -42,5 +46,6 @@ export const fold: Fold<ShardState> = {
   evolve,
   encode: (state) => ({ ...state }),
   decode: (value: JsonValue) => ({ ...initial, ...(value as Partial<ShardState>) }),
-  summary: (state) => `${state.cutEpoch}/${state.began}/${state.ended}/${state.parked}`,
+  summary: ({ cutEpoch, began, ended, parked, closedUntil }) =>
+    `${cutEpoch}/${began}/${ended}/${parked}${closedUntil === null ? "" : `/closed ${closedUntil}`}`,
 };

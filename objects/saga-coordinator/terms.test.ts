@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { AccountTerms } from "../../schema/rpc/account.ts";
-import type { ObjectEnv } from "../kit/env.ts";
 import { accountsToAsk, askTerms, withTerms } from "./terms.ts";
 import { legOf } from "./testing/fixtures.ts";
 import { POD } from "./testing/stories.ts";
@@ -46,16 +45,14 @@ describe("the terms of accounts", () => {
       asking--;
       return { status: "open", capped: false };
     };
-    const env = { ACCOUNTS: { getByName: () => ({ terms: ask }) } } as unknown as Pick<ObjectEnv, "ACCOUNTS">;
     const names = Array.from({ length: 12 }, (_, n) => `wallet:w${n}:EUR`);
-    const terms = await askTerms(env, names);
+    const terms = await askTerms(ask, names);
     expect([most, terms.ok && [...terms.value.keys()].sort()]).toEqual([5, names.sort()]);
   });
 
   it("are not known while one account cannot be reached", async () => {
     const terms = (name: string) => (name.includes("bob") ? Promise.reject(new Error("gone")) : Promise.resolve(null));
-    const env = { ACCOUNTS: { getByName: (name: string) => ({ terms: () => terms(name) }) } };
-    const asked = await askTerms(env as unknown as Pick<ObjectEnv, "ACCOUNTS">, ["wallet:al:EUR", "wallet:bob:EUR"]);
+    const asked = await askTerms(terms, ["wallet:al:EUR", "wallet:bob:EUR"]);
     expect(asked).toMatchObject({ ok: false, rejection: { code: "upstream_unavailable", retry_after: 1 } });
   });
 });

@@ -1,9 +1,8 @@
 import { parseAccount } from "../../schema/accounts.ts";
 import type { TransferLeg } from "../../schema/charges.ts";
 import { accept, type Refused, type Result, reject } from "../../schema/rejections.ts";
-import type { AccountRpc, AccountTerms } from "../../schema/rpc/account.ts";
-import type { ObjectEnv } from "../kit/env.ts";
-import { callActor, refusalIn } from "../kit/stub.ts";
+import type { AccountTerms } from "../../schema/rpc/account.ts";
+import { refusalIn } from "../kit/stub.ts";
 import type { TransferInput } from "./definitions/ledger-transfer.ts";
 
 /** Accounts asked side by side before a saga begins. */
@@ -18,16 +17,16 @@ export const accountsToAsk = (legs: readonly TransferLeg[]): string[] => [
 
 /** What each account says of itself; null for one that was never opened. Refused while one of them cannot be reached, or its log is broken. */
 export const askTerms = async (
-  { ACCOUNTS }: Pick<ObjectEnv, "ACCOUNTS">,
+  ask: (account: string) => Promise<AccountTerms | null>,
   accounts: readonly string[],
 ): Promise<Result<Terms>> => {
   const found = new Map<string, AccountTerms | null>();
   let unreached: Refused | null = null;
   const left = [...accounts];
-  const ask = async (): Promise<void> => {
+  const askOn = async (): Promise<void> => {
     for (let account = left.shift(); account !== undefined && unreached === null; account = left.shift()) {
       try {
-        found.set(account, await callActor<AccountRpc, AccountTerms | null>(ACCOUNTS, account, (rpc) => rpc.terms()));
+        found.set(account, await ask(account));
       } catch (error) {
         const rejection = refusalIn(error);
         unreached =
@@ -37,7 +36,7 @@ export const askTerms = async (
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, accounts.length) }, ask));
+  await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, accounts.length) }, askOn));
   return unreached ?? accept(found);
 };
 

@@ -1,8 +1,8 @@
 import type { TransferLeg } from "../charges.ts";
-import type { Meta, Principal } from "../events.ts";
+import type { LogRow, Meta, Principal } from "../events.ts";
 import type { MoneyJson } from "../money.ts";
 import type { MonitorRecord } from "../monitors.ts";
-import type { Refused, Rejection } from "../rejections.ts";
+import type { Refused, Rejection, Result } from "../rejections.ts";
 import type { ActorRpc, Answered, CommandKey } from "./actor.ts";
 
 /**
@@ -27,6 +27,8 @@ export type AccountOp = {
   reason: string | null;
   principal: Principal;
   correlation: string;
+  /** On `post`: when the transfer claims to count from (RFC 3339); absent: when it is recorded. */
+  effective_at?: string;
 };
 
 /** Figures of an account are bare decimal strings in its currency ("12.34"), balances with a sign where they are negative. */
@@ -172,6 +174,45 @@ export type Explanation = {
   next: number | null;
 };
 
+/** A range of an account's log: by moments of `recorded_at`, half-open, null for no bound; or by seqs, both included. */
+export type StatementRange =
+  | { by: "time"; from: string | null; to: string | null }
+  | { by: "seq"; from_seq: number; to_seq: number };
+
+/**
+ * A statement that proves itself: `events` hash from `hash_before` to `hash_after`, `entries` follow from them, and opening plus
+ * entries is closing, on the normal side. What it says depends on the range alone, never on what came later. An empty range has
+ * `to_seq` = `from_seq` − 1.
+ */
+export type StatementRecord = {
+  account: string;
+  normal_side: "debit" | "credit";
+  from_seq: number;
+  to_seq: number;
+  opening: MoneyJson;
+  closing: MoneyJson;
+  hash_before: string;
+  hash_after: string;
+  entries: EntryRecord[];
+  events: LogRow[];
+};
+
+/**
+ * Posted figures of an account at one point. By `seq`: after that event. By `at`: of every posting known now that claims a moment
+ * up to it. `seq`, `recorded_at` and `hash` are of the newest event that was looked at; null and zeros before the first.
+ */
+export type BalanceRecord = {
+  account: string;
+  as_of: "seq" | "effective_at";
+  at: string | null;
+  balance: MoneyJson;
+  debits_posted: string;
+  credits_posted: string;
+  seq: number;
+  recorded_at: string | null;
+  hash: string;
+};
+
 /** Data of an account's events. Counters are those after the event: what a reader shows, and what a replay must arrive at. */
 export type AccountEventData = {
   "account.opened": { account: string; currency: string };
@@ -240,6 +281,10 @@ export type AccountRpc = ActorRpc & {
   monitors(): Promise<MonitorRecord[]>;
   /** Lines with seq > after, at most 200 but for the legs of one event, which stay together. Null when never opened. */
   explain(after: number, limit: number): Promise<Explanation | null>;
+  /** Refuses a range past the log's end, and one of more than 5,000 events or 8 MiB. */
+  statement(range: StatementRange): Promise<Result<StatementRecord>>;
+  /** Refuses a seq past the log's end. */
+  balanceAt(point: { seq: number } | { at: string }): Promise<Result<BalanceRecord>>;
   /** Throws for an epoch that a later cut has superseded, and above 50,000 listed transfers. */
   cut(epoch: number, listed: string[]): Promise<CutAnswer>;
 };

@@ -4,7 +4,7 @@ import type { MoneyJson } from "../money.ts";
 import type { Rejection, Result } from "../rejections.ts";
 import type { Saga } from "../sagas.ts";
 import type { StreamKind } from "../streams.ts";
-import type { ActorRpc, CommandKey } from "./actor.ts";
+import type { ActorRpc, Answered, CommandKey } from "./actor.ts";
 import type { ProviderState } from "./gateway.ts";
 
 /** A parsed `POST …/charges`, payer resolved. */
@@ -25,7 +25,12 @@ export type CreateTransfer = {
   legs: { account: string; direction: "debit" | "credit"; amount: MoneyJson }[];
   reason: string | null;
   metadata: Record<string, string>;
+  /** RFC 3339, as events spell it: when it claims to count from; absent: when it is posted. */
+  effective_at?: string;
 };
+
+/** A parsed reversal: the mirror of a transfer that was posted, wherever its legs went. */
+export type ReverseTransfer = { id: string; reverses: string };
 
 export type TransferRecord = {
   id: string;
@@ -33,7 +38,24 @@ export type TransferRecord = {
   legs: { account: string; direction: "debit" | "credit"; amount: MoneyJson }[];
   balances: { account: string; balance: MoneyJson }[];
   recorded_at: string;
+  effective_at?: string;
+  /** The transfer this one is the mirror of. */
+  reverses?: string;
+  /** The reversal that has begun: at most one stands at a time. */
+  reversed_by?: string;
 };
+
+/** What a shard knows of a transfer id. `elsewhere`: it is a reversal's, which runs in the shard of its original. */
+export type TransferSeen =
+  | { kind: "posted"; transfer: TransferRecord }
+  | { kind: "processing"; id: string; saga: string }
+  | { kind: "elsewhere"; reverses: string };
+
+/** A parsed closing: the books are closed before this moment, RFC 3339 as events spell it. */
+export type ClosePeriod = { until: string; reason: string | null };
+
+/** How a closing stands: `in_flight` transfers that claim a moment before `until` were begun before it and are not posted yet. */
+export type PeriodClosed = { until: string; in_flight: number };
 
 /**
  * What a command came to. `request_id` is that of the call that was answered first: a replay repeats it, so that a replayed
@@ -93,6 +115,18 @@ export type VerifyReport = {
 export type CoordinatorRpc = ActorRpc & {
   createCharge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer>;
   createTransfer(command: CreateTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer>;
+  /** Independent of each other; one answer per command, in order. At most 256. */
+  createTransfers(commands: CreateTransfer[], waitMs: number, meta: Meta): Promise<TransferAnswer[]>;
+  /** In the shard of the reversal's own id: binds that id to this command, for good. Comes before `createReversal`. */
+  claimReversal(command: ReverseTransfer, meta: Meta): Promise<Result<null>>;
+  /** In the original's shard. */
+  createReversal(command: ReverseTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer>;
+  /** In the shard of the id, or for a reversal (`reverses`) in that of its original. Null: not known, refused, or a saga's own. */
+  transfer(id: string, reverses: string | null): Promise<TransferSeen | null>;
+  /** Shard 0 only. Refuses to go back; answers when every shard knows of it. */
+  closePeriod(command: ClosePeriod, key: CommandKey, meta: Meta): Promise<Result<Answered<PeriodClosed>>>;
+  /** From shard 0: no transfer begun here from now on claims a moment before `until`. Answers how many begun before are under way. */
+  learnPeriod(until: string, meta: Meta): Promise<number>;
   charge(id: string): Promise<ChargeRecord | null>;
   cancelCharge(id: string, meta: Meta): Promise<Result<ChargeRecord>>;
   reviewCharge(id: string, decision: "approve" | "decline", note: string, meta: Meta): Promise<Result<ChargeRecord>>;

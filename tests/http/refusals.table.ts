@@ -1,3 +1,5 @@
+import { createIdSource } from "../../schema/ids.ts";
+
 /**
  * What the edge refuses: a row per route and fault. The generic faults (tokens, strangers, bodies, pages, methods) follow from
  * what a route is; the rest is written out below. A route of the OpenAPI document without a row fails the test.
@@ -66,14 +68,19 @@ type Spec = {
   /** People of the pod who may not do this. */
   denied?: Speaker[];
   params?: Record<string, FromWorld<string>>;
-  /** What the route insists on in its query. */
+  /** What the route cannot do without. */
   query?: string;
+  /** The most its body may hold, bytes; 256 KiB when absent. */
+  maxBody?: number;
 };
 
+const ids = createIdSource((bytes) => crypto.getRandomValues(bytes));
+const freshTransfer = (): string => ids.next("trf", Date.now());
 const eur = (amount: unknown) => ({ amount, currency: "EUR" });
 const instrument = { type: "instrument", token: "tok_ok" };
 const UNKNOWN_ULID = "01J00000000000000000000000";
 const account = { id: "fee%3AEUR" };
+const stripe = { id: "fee%3AEUR%230" };
 
 const legs = (amount = "1.00") => [
   { account: "suspense:EUR", direction: "debit", amount: eur(amount) },
@@ -108,6 +115,7 @@ const SPECS: Spec[] = [
   { route: "GET /v1/pods/{id}/entries", access: "pod", list: true },
   { route: "POST /v1/pods/{id}/feed-tickets", access: "pod", body: {} },
   { route: "GET /v1/pods/{id}/feed", access: "pod" },
+  { route: "GET /v1/pods/{id}/statement", access: "pod" },
   {
     route: "POST /v1/pods/{id}/invitations",
     access: "pod",
@@ -202,7 +210,23 @@ const SPECS: Spec[] = [
   { route: "GET /v1/ledger/monitors", access: "admin", query: "account=fee%3AEUR" },
   { route: "GET /v1/ledger/monitors/{id}", access: "admin", params: { id: "mon_1" } },
   { route: "DELETE /v1/ledger/monitors/{id}", access: "admin", params: { id: "mon_1" } },
+  { route: "GET /v1/ledger/accounts/{id}/balance", access: "admin", params: account, query: "at=2026-01-01T00:00:00Z" },
+  { route: "GET /v1/ledger/accounts/{id}/statement", access: "admin", params: stripe },
+  { route: "GET /v1/ledger/accounts/{id}/export", access: "admin", params: stripe },
   { route: "POST /v1/ledger/transfers", access: "admin", body: transferBody() },
+  { route: "GET /v1/ledger/transfers/{id}", access: "admin", params: { id: (world) => world.transfer } },
+  {
+    route: "POST /v1/ledger/batches",
+    access: "admin",
+    body: (world: World) => ({ transfers: [transferBody()(world)] }),
+    maxBody: 4 * 1024 * 1024,
+  },
+  {
+    route: "POST /v1/ledger/periods/close",
+    access: "admin",
+    key: "honoured",
+    body: { until: "2020-01-01T00:00:00Z" },
+  },
   { route: "GET /v1/ledger/trial-balance", access: "admin" },
   { route: "POST /v1/ledger/verify", access: "admin", body: {} },
   { route: "GET /v1/ledger/verify/{id}", access: "admin", params: { id: `vrf_${UNKNOWN_ULID}` } },
@@ -306,7 +330,7 @@ const bodyRows = (spec: Spec): Row[] => {
     row(
       spec,
       "too large a body",
-      { body: `{"name":"${"x".repeat(256 * 1024)}"}` },
+      { body: `{"name":"${"x".repeat(spec.maxBody ?? 256 * 1024)}"}` },
       { status: 413, code: "payload_too_large" },
     ),
     row(spec, "half a body", { body: '{"name":' }, input("")),
@@ -609,6 +633,14 @@ const FX_ROWS: Row[] = [
 ];
 
 const transfer = on("POST /v1/ledger/transfers");
+const batch = on("POST /v1/ledger/batches");
+const closing = on("POST /v1/ledger/periods/close");
+const past = on("GET /v1/ledger/accounts/{id}/balance");
+const statement = on("GET /v1/ledger/accounts/{id}/statement");
+const feeStripe = (what: string) => `/v1/ledger/accounts/fee%3AEUR%230/${what}`;
+const range = (query: string) => ({ path: `${feeStripe("statement")}?${query}` });
+/** Under an id of its own each: an id is bound to the reversal it once named. */
+const reversing = (reverses: string) => ({ body: () => ({ id: freshTransfer(), reverses }) });
 const ledger = (change: Record<string, unknown>) => ({ body: transferBody(change) });
 const pair = (debit: string, credit: string, sum: unknown = "1.00", currency = "EUR") => [
   { account: debit, direction: "debit", amount: { amount: sum, currency } },
@@ -676,11 +708,50 @@ const LEDGER_ROWS: Row[] = [
     input("/metadata/reason"),
   ),
   transfer("metadata that is no text", ledger({ metadata: { reason: 1 } }), input("/metadata/reason")),
-  transfer("a reversal, which is not taken yet", ledger({ reverses: `trf_${UNKNOWN_ULID}` }), input("/reverses")),
-  transfer(
-    "a time of its own, which is not taken yet",
-    ledger({ effective_at: "2026-01-01T00:00:00Z" }),
-    input("/effective_at"),
+  transfer("legs beside what it reverses", ledger({ reverses: `trf_${UNKNOWN_ULID}` }), input("/legs")),
+  transfer("neither legs nor what it reverses", ledger({ legs: undefined }), input("/legs")),
+  transfer("its own reversal", { body: ({ transfer: id }: World) => ({ id, reverses: id }) }, input("/reverses")),
+  transfer("a claim that is no time", ledger({ effective_at: "2026-01-01" }), input("/effective_at")),
+  transfer("a claim far ahead", ledger({ effective_at: "2999-01-01T00:00:00Z" }), input("/effective_at")),
+  transfer("the reversal of an unknown transfer", reversing(`trf_${UNKNOWN_ULID}`), missing),
+  transfer("the reversal of a charge's transfer", reversing(`trf_${UNKNOWN_ULID}03`), conflict),
+  on("GET /v1/ledger/transfers/{id}")("an unknown transfer", {}, missing),
+  on("GET /v1/ledger/transfers/{id}")("no id", { path: "/v1/ledger/transfers/x" }, missing),
+  batch("no transfers", { body: { transfers: [] } }, input("/transfers")),
+  batch("1,001 transfers", { body: { transfers: Array(1_001).fill({}) } }, input("/transfers")),
+  batch("transfers that are no list", { body: { transfers: {} } }, input("/transfers")),
+  closing("no time", { body: {} }, input("/until")),
+  closing("a day", { body: { until: "2020-01-01" } }, input("/until")),
+  closing("a time ahead", { body: { until: "2999-01-01T00:00:00Z" } }, input("/until")),
+  past("neither seq nor time", { path: feeStripe("balance") }, input("/query/at")),
+  past("both", { path: `${feeStripe("balance")}?seq=1&at=2026-01-01T00:00:00Z` }, input("/query/at")),
+  past("a seq of a striped account", { path: "/v1/ledger/accounts/fee%3AEUR/balance?seq=1" }, input("/query/seq")),
+  past("a seq past the log's end", { path: `${feeStripe("balance")}?seq=999999` }, input("/query/seq")),
+  past("a seq that is none", { path: `${feeStripe("balance")}?seq=-1` }, input("/query/seq")),
+  past("no account", { path: "/v1/ledger/accounts/cash/balance?seq=1" }, missing),
+  statement("a striped account", { path: "/v1/ledger/accounts/fee%3AEUR/statement" }, input("/path/id")),
+  statement("a seq past the log's end", range("from_seq=1&to_seq=999999"), input("/query/to_seq")),
+  statement("a range that ends before it begins", range("from_seq=3&to_seq=1"), input("/query/to_seq")),
+  statement("half a range", range("to_seq=1"), input("/query/from_seq")),
+  statement("seqs beside times", range("from=2026-01-01&from_seq=1"), input("/query/from_seq")),
+  statement("times the wrong way round", range("from=2026-02-01&to=2026-01-01"), input("/query/to")),
+  statement("a time that is none", range("from=yesterday"), input("/query/from")),
+  statement("no account", { path: "/v1/ledger/accounts/cash/statement" }, missing),
+  on("GET /v1/ledger/accounts/{id}/export")("no account", { path: "/v1/ledger/accounts/cash/export" }, missing),
+  on("GET /v1/ledger/accounts/{id}/export")(
+    "a striped account",
+    { path: "/v1/ledger/accounts/fee%3AEUR/export" },
+    input("/path/id"),
+  ),
+  on("GET /v1/pods/{id}/statement")(
+    "a currency it does not keep",
+    { path: (world) => `/v1/pods/${world.pod}/statement?currency=USD` },
+    { status: 422, code: "currency_mismatch" },
+  ),
+  on("GET /v1/pods/{id}/statement")(
+    "a currency that is none",
+    { path: (world) => `/v1/pods/${world.pod}/statement?currency=ZZZ` },
+    input("/query/currency"),
   ),
   on("GET /v1/ledger/accounts/{id}")("a name that is no account", { path: "/v1/ledger/accounts/cash" }, missing),
   on("GET /v1/ledger/accounts/{id}")(

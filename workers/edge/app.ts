@@ -51,6 +51,7 @@ const render = (answer: Answer, requestId: string): Response => {
   }
   for (const [name, value] of Object.entries(answer.headers ?? {})) headers.set(name, value);
   if (answer.body === null) return new Response(null, { status: answer.status, headers });
+  if (answer.body instanceof ReadableStream) return new Response(answer.body, { status: answer.status, headers });
   headers.set("content-type", "application/json");
   return new Response(JSON.stringify(answer.body), { status: answer.status, headers });
 };

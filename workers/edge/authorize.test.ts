@@ -12,6 +12,7 @@ const MATRIX: [Operation, string][] = [
   ["pod.entries", "yyyyy"],
   ["feed.ticket", "yyyyy"],
   ["feed.open", "yyyyy"],
+  ["pod.statement", "yyyyy"],
   ["charge.list", "yyyyy"],
   ["charge.read", "yyyyy"],
   ["charge.create", "yyyy-"],

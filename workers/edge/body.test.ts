@@ -1,13 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import {
-  createChargeBody,
-  createPodBody,
-  createTransferBody,
-  emptyBody,
-  invitationBody,
-  text,
-} from "../../schema/commands.ts";
+import { createChargeBody, createPodBody, emptyBody, invitationBody, text } from "../../schema/commands.ts";
+import { createTransferBody } from "../../schema/ledger-commands.ts";
 import { MAX_BODY, parseJsonObject, readBody, readBytes, readQuery } from "./body.ts";
 
 const request = (body: BodyInit | null, type: string | null = "application/json"): Request =>
@@ -149,7 +143,14 @@ describe("commands", () => {
     expect(await pointers({ id, legs: [leg] }, createTransferBody)).toEqual(["/legs"]);
     expect(await pointers({ id, legs: Array(101).fill(leg) }, createTransferBody)).toEqual(["/legs"]);
     expect(await pointers({ id: "trf_1", legs: [leg, leg] }, createTransferBody)).toEqual(["/id"]);
-    expect(await pointers({ id, legs: [leg, leg], reverses: id }, createTransferBody)).toEqual(["/reverses"]);
+    expect(await pointers({ id }, createTransferBody)).toEqual(["/legs"]);
+    expect(await pointers({ id, reverses: id }, createTransferBody)).toEqual(["/reverses"]);
+    const beside = { legs: [leg, leg], metadata: {}, effective_at: "2026-01-01T00:00:00Z" };
+    expect(await pointers({ id, reverses: "trf_01J00000000000000000000001", ...beside }, createTransferBody)).toEqual([
+      "/legs",
+      "/effective_at",
+      "/metadata",
+    ]);
     expect(await pointers({ id, legs: [leg, leg], effective_at: "2026-01-01" }, createTransferBody)).toEqual([
       "/effective_at",
     ]);

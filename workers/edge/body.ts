@@ -110,14 +110,21 @@ const isJson = (contentType: string | null): boolean => {
   return type.trim() === "application/json" && (charset === undefined || /^charset="?utf-8"?$/.test(charset));
 };
 
-/** Reads and parses a JSON body by its schema. An empty one stands for `{}`, so that commands which take nothing need none. */
-export const readBody = async <T extends z.ZodType>(request: Request, schema: T): Promise<Result<z.output<T>>> => {
+/**
+ * Reads and parses a JSON body of at most `limit` bytes by its schema. An empty one stands for `{}`, so that commands which take
+ * nothing need none.
+ */
+export const readBody = async <T extends z.ZodType>(
+  request: Request,
+  schema: T,
+  limit = MAX_BODY,
+): Promise<Result<z.output<T>>> => {
   const contentType = request.headers.get("content-type");
   // The type is judged first: of a body in another language there is nothing to read.
   if (contentType !== null && !isJson(contentType)) {
     return reject("unsupported_media_type", "a body must be application/json in UTF-8");
   }
-  const bytes = await readBytes(request, MAX_BODY);
+  const bytes = await readBytes(request, limit);
   if (!bytes.ok) return bytes;
   if (bytes.value.byteLength > 0 && contentType === null) {
     return reject("unsupported_media_type", "a body must be application/json in UTF-8");

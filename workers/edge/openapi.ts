@@ -84,7 +84,7 @@ const headerParameters = (route: Route): Json[] => {
 
 const successes = (responses: Responses, keyed: boolean, components: Components): Json =>
   Object.fromEntries(
-    Object.entries(responses).map(([status, { description, schema }]) => [
+    Object.entries(responses).map(([status, { description, schema, contentType = "application/json" }]) => [
       status,
       {
         description,
@@ -94,9 +94,7 @@ const successes = (responses: Responses, keyed: boolean, components: Components)
           ...(status === "202" ? { "Retry-After": { $ref: "#/components/headers/RetryAfter" } } : {}),
           ...(status === "201" || status === "202" ? { Location: { $ref: "#/components/headers/Location" } } : {}),
         },
-        ...(schema === null
-          ? {}
-          : { content: { "application/json": { schema: components.schemaOf(schema, "output") } } }),
+        ...(schema === null ? {} : { content: { [contentType]: { schema: components.schemaOf(schema, "output") } } }),
       },
     ]),
   );

@@ -9,7 +9,7 @@ import { type KeyPolicy, readKey } from "./idempotency.ts";
 
 export type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
-/** What a route answers: a resource, the socket that a request was upgraded to, or a refusal. `request_id` of a replayed refusal is that of the call first refused. */
+/** What a route answers: a resource (a stream goes out as it is, under a content type of its own), the socket that a request was upgraded to, or a refusal. `request_id` of a replayed refusal is that of the call first refused. */
 export type Answer =
   | { ok: true; upgraded: Response }
   | { ok: true; status: number; body: unknown; headers?: Record<string, string>; replayed?: boolean }
@@ -43,7 +43,9 @@ export type Call<B, Q> = Omit<Visit, "caller"> & {
   meta: Meta;
 };
 
-export type Responses = Readonly<Record<number, { description: string; schema: z.ZodType | null }>>;
+export type Responses = Readonly<
+  Record<number, { description: string; schema: z.ZodType | null /** JSON when absent. */; contentType?: string }>
+>;
 
 type Declaration = {
   operation: Operation;
@@ -56,6 +58,8 @@ type Declaration = {
   upgrades?: boolean;
   /** The route heeds `Prefer: wait=…`. */
   waits?: boolean;
+  /** The most its body may hold, bytes; what every body may when absent. */
+  maxBody?: number;
   /** Where the route exists at all; everywhere when absent. */
   when?: (settings: EdgeSettings) => boolean;
 };
@@ -123,7 +127,7 @@ export const defineRoute = <B extends z.ZodType, Q extends z.ZodType, S = null>(
     async serve(visit) {
       const parsedQuery = query === undefined ? accept(undefined) : readQuery(visit.url, query);
       if (!parsedQuery.ok) return parsedQuery;
-      const parsedBody = body === undefined ? accept(undefined) : await readBody(visit.request, body);
+      const parsedBody = body === undefined ? accept(undefined) : await readBody(visit.request, body, spec.maxBody);
       if (!parsedBody.ok) return parsedBody;
       const call = {
         ...visit,

@@ -3,6 +3,7 @@ import { pspWebhookRoute } from "../ingress/psp.ts";
 import { openapiDocument } from "./openapi.ts";
 import { answer, defineRoute, type Route } from "./route.ts";
 import { accountRoutes } from "./routes/accounts.ts";
+import { batchRoutes } from "./routes/batches.ts";
 import { chargeRoutes } from "./routes/charges.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { feedRoutes } from "./routes/feed.ts";
@@ -11,10 +12,12 @@ import { invitationRoutes } from "./routes/invitations.ts";
 import { ledgerRoutes } from "./routes/ledger.ts";
 import { memberRoutes } from "./routes/members.ts";
 import { monitorRoutes } from "./routes/monitors.ts";
+import { periodRoutes } from "./routes/periods.ts";
 import { podRoutes } from "./routes/pods.ts";
 import { readModelRoutes } from "./routes/read-model.ts";
 import { sagaRoutes } from "./routes/sagas.ts";
 import { serviceRoutes } from "./routes/service.ts";
+import { statementRoutes } from "./routes/statements.ts";
 import { testClockRoutes } from "./routes/test-clock.ts";
 import { walletRoutes } from "./routes/wallets.ts";
 
@@ -50,6 +53,9 @@ export const ROUTES: readonly Route[] = [
   ...ledgerRoutes,
   ...accountRoutes,
   ...monitorRoutes,
+  ...batchRoutes,
+  ...periodRoutes,
+  ...statementRoutes,
   ...sagaRoutes,
   ...deadLetterRoutes,
   ...readModelRoutes,

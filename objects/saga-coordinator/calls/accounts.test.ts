@@ -5,6 +5,7 @@ import type { Saga } from "../../../schema/sagas.ts";
 import { cancel } from "../decide.ts";
 import { beginCharge, beginTransfer, DONE, legOf, legsWith, SAGA, T0, told, upTo } from "../testing/fixtures.ts";
 import { scripted } from "../testing/port.ts";
+import { POD } from "../testing/stories.ts";
 import { postedLegs, postingsOf, redirectedLegs, transferOf } from "./accounts.ts";
 import { perform } from "./perform.ts";
 
@@ -200,6 +201,33 @@ describe("post", () => {
     );
     expect(report.park).toBe("wallet:bob:EUR: idempotency_mismatch");
     expect(Object.keys(report.result?.acks as object)).toHaveLength(2);
+  });
+
+  it("tells what the transfer claims where it is posted, and nowhere else", async () => {
+    const claim = { effective_at: "2025-12-01T00:00:00.000Z" };
+    const fresh = beginTransfer(legsWith(2));
+    const claiming = { ...fresh, input: { ...fresh.input, ...claim } };
+    const at = async (step: string) =>
+      (await performing(upTo(claiming, step), () => yes())).ops.map(({ op, effective_at }) => [
+        op,
+        effective_at ?? null,
+      ]);
+    expect(await at("reserve")).toEqual([["reserve", null]]);
+    expect(await at("decide")).toEqual([["post", claim.effective_at]]);
+    expect(await at("post")).toEqual([
+      ["post", claim.effective_at],
+      ["post", claim.effective_at],
+    ]);
+  });
+
+  it("shows an operator as the operator where a pod's members read it", async () => {
+    const legs = [legOf("bank:sandbox:EUR#3", "debit"), legOf(`pod:${POD}:EUR`, "credit", 100n, "1")];
+    const named = { ...beginTransfer(legs), principal: { user: "olga", client_id: "console" } };
+    const { ops } = await performing(upTo(named, "post"), () => yes());
+    expect(ops.map(({ legs, principal }) => [legs[0]?.account, principal])).toEqual([
+      ["bank:sandbox:EUR#3", { user: "olga", client_id: "console" }],
+      [`pod:${POD}:EUR`, { user: "operator", client_id: "console" }],
+    ]);
   });
 
   it("names saga, transfer and one hash of the whole transfer to everybody", async () => {

@@ -19,6 +19,8 @@ export type SagaTransfer = {
   charge: string | null;
   pod: string | null;
   reason: string | null;
+  /** When its postings claim to count from; absent: when they are recorded. */
+  effectiveAt?: string | undefined;
 };
 
 /** A saga's transfer. Its legs are none as long as they depend on a rate that nobody has accepted, or a trade nobody has made. */
@@ -31,8 +33,8 @@ export const transferOf = (saga: Saga): SagaTransfer => {
     case "hedge":
       return { id: hedgeInput(saga).transfer, legs: hedgeLegs(saga), charge: null, pod: null, reason: null };
     case "ledger_transfer": {
-      const { transfer, legs, reason } = transferInput(saga);
-      return { id: transfer, legs, charge: null, pod: null, reason };
+      const { transfer, legs, reason, effective_at } = transferInput(saga);
+      return { id: transfer, legs, charge: null, pod: null, reason, effectiveAt: effective_at };
     }
   }
 };
@@ -89,10 +91,17 @@ const operation = (saga: Saga, op: AccountOp["op"], account: string, words: Word
     charge: transfer.charge,
     pod: transfer.pod,
     reason: op === "void" ? reasonOf(saga) : transfer.reason,
-    principal: saga.principal,
+    principal: principalAt(saga, account),
     correlation: saga.correlation,
+    ...(op === "post" && transfer.effectiveAt !== undefined ? { effective_at: transfer.effectiveAt } : {}),
   };
 };
+
+/** A pod's members read its account's events, and there an operator is "operator"; the journal names who it was. */
+const principalAt = (saga: Saga, account: string): AccountOp["principal"] =>
+  saga.kind === "ledger_transfer" && account.startsWith("pod:")
+    ? { ...saga.principal, user: "operator" }
+    : saga.principal;
 
 const reasonOf = (saga: Saga): string | null => {
   if (saga.failure === null) return null;

@@ -9,6 +9,10 @@ export type TransferInput = {
   legs: TransferLeg[];
   reason: string | null;
   metadata: Record<string, string>;
+  /** When it claims to count from, RFC 3339; absent: when it is posted. */
+  effective_at?: string;
+  /** The transfer it is the mirror of. */
+  reverses?: string;
   /**
    * Indexes of the legs that credit an account which had a cap when it was asked, just before begin; absent where there is none,
    * as in every journal written before caps could be set.

@@ -26,8 +26,11 @@ const notKept = (answer: Answer): boolean => answer.kind === "problem" && NOT_KE
 /** What is not there for this caller will not be there the next time: nobody asks again. */
 const isGone = (answer: Answer): boolean => answer.kind === "problem" && answer.rejection.code === "not_found";
 
-const startClient = (world: World, name: string, shard: Shard, send: Send): Client => {
-  const client: Client = { name, shard, answers: [], done: false };
+const startClient = (world: World, name: string, shard: Shard, send: Send): Client =>
+  run(world, { name, shard, answers: [], done: false }, send);
+
+const run = (world: World, client: Client, send: Send): Client => {
+  const { name, shard } = client;
   const { sim, network } = world;
   let tries = 0;
   const attempt = (): void => {
@@ -84,6 +87,23 @@ export const startTransfer = (
   command: CreateTransfer,
   waitMs: number,
 ): Client => startClient(world, name, shard, (at, meta) => at.parts.intake.transfer(command, waitMs, meta));
+
+/** Takes back what another client's transfer moved, once that client has its answers: claim and reversal, each time anew. */
+export const startReversal = (world: World, shard: Shard, original: Client, id: string): Client => {
+  const client: Client = { name: id, shard, answers: [], done: false };
+  const command = { id, reverses: original.name };
+  const send: Send = async ({ parts }, meta) => {
+    const claimed = await parts.intake.claimReversal(command, meta);
+    if (claimed.ok) return parts.intake.reversal(command, 0, meta);
+    return { kind: "problem", rejection: claimed.rejection, request_id: meta.correlation, replayed: false };
+  };
+  const begin = (): void => {
+    if (original.done) run(world, client, send);
+    else world.sim.after(100, begin, null);
+  };
+  begin();
+  return client;
+};
 
 /** What two answers to one command must share: the same status, and the same thing or the same refusal, word for word. */
 export const sameness = (answer: Answer): string => {

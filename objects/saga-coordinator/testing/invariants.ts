@@ -5,8 +5,9 @@ import { formatMinor, toMinor } from "../../../schema/money.ts";
 import type { AcceptedTerms } from "../../../schema/rpc/desk.ts";
 import { evolveSaga, isLive, type Saga } from "../../../schema/sagas.ts";
 import { convertedLegs } from "../begin-charge.ts";
-import { transferOf } from "../calls/accounts.ts";
+import { postedLegs, transferOf } from "../calls/accounts.ts";
 import { hedgeInput } from "../definitions/hedge.ts";
+import { transferInput } from "../definitions/ledger-transfer.ts";
 import { type Client, sameness } from "./clients.ts";
 import type { Shard } from "./shard.ts";
 import type { World } from "./world.ts";
@@ -37,6 +38,7 @@ export const checkEnd = (world: World, clients: readonly Client[]): void => {
   }
   checkProvider(world, sagas);
   checkDesk(world, sagas);
+  checkReversals(world, sagas);
   for (const client of clients) checkClient(world, client);
 };
 
@@ -87,6 +89,29 @@ const checkTransfer = (world: World, saga: Saga): void => {
   if (posted > 0 && saga.status === "compensated") world.violated(`${saga.id} was taken back and is posted`);
   if (saga.status === "completed" && posted < new Set(legs.map((leg) => leg.account)).size) {
     world.violated(`${saga.id} completed and is not posted everywhere`);
+  }
+};
+
+/** A transfer is taken back once at most, and then every account it touched stands as if it had not been. */
+const checkReversals = (world: World, sagas: readonly Saga[]): void => {
+  const moved = (id: string): string =>
+    JSON.stringify(
+      sagas
+        .filter((saga) => transferOf(saga).id === id)
+        .flatMap((saga) => postedLegs(saga).map(({ account, direction, amount }) => ({ account, direction, amount }))),
+    );
+  const mirrored = (legs: string): string =>
+    legs.replaceAll(/"(debit|credit)"/g, (_, side) => (side === "debit" ? '"credit"' : '"debit"'));
+  const reversed = new Set<string>();
+  for (const saga of sagas) {
+    if (saga.kind !== "ledger_transfer" || saga.status === "compensated") continue;
+    const { transfer, reverses } = transferInput(saga);
+    if (reverses === undefined) continue;
+    if (reversed.has(reverses)) world.violated(`${reverses} is taken back twice`);
+    reversed.add(reverses);
+    if (saga.status === "completed" && moved(transfer) !== mirrored(moved(reverses))) {
+      world.violated(`${transfer} is not the mirror of ${reverses}`);
+    }
   }
 };
 

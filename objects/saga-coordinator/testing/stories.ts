@@ -4,7 +4,7 @@ import { fromMinor, type MoneyJson, toMinor } from "../../../schema/money.ts";
 import type { CreateCharge, CreateTransfer } from "../../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../../schema/sagas.ts";
 import { cancel, resolveWait } from "../decide.ts";
-import { type Client, startCharge, startTransfer } from "./clients.ts";
+import { type Client, startCharge, startReversal, startTransfer } from "./clients.ts";
 import { BOUGHT, type Mood } from "./desk.ts";
 import { checkEnd } from "./invariants.ts";
 import type { Faults, InFlight } from "./network.ts";
@@ -115,6 +115,12 @@ export const transfer = (world: World, shard: Shard, story: TransferStory, minor
   const id = world.ids.next("trf", world.sim.now);
   const command = { id, legs: TRANSFERS[story](minor), reason: "test", metadata: { reason: "test" } };
   return startTransfer(world, id, shard, command, waitMs);
+};
+
+/** A transfer, and its reversal once it is posted. */
+export const reversal = (world: World, shard: Shard, story: TransferStory, minor: bigint): Client[] => {
+  const original = transfer(world, shard, story, minor, 0);
+  return [original, startReversal(world, shard, original, world.ids.next("trf", world.sim.now))];
 };
 
 /** Operators: somebody decides every review sooner or later. */

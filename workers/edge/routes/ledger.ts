@@ -1,7 +1,9 @@
+import { z } from "zod";
 import { parseAccount, stripesOf } from "../../../schema/accounts.ts";
-import { createTransferBody, emptyBody, limitQuery, trialBalanceQuery } from "../../../schema/commands.ts";
-import { parseId, routeTransfer } from "../../../schema/ids.ts";
-import { accept, type Refused, type Result, reject } from "../../../schema/rejections.ts";
+import { emptyBody, limitQuery, trialBalanceQuery } from "../../../schema/commands.ts";
+import { parseId, routeTransfer, shardOf, shardOfTransfer } from "../../../schema/ids.ts";
+import { createTransferBody, type ReversalOrder, type TransferOrder } from "../../../schema/ledger-commands.ts";
+import { accept, type Refused, type Rejection, type Result, reject } from "../../../schema/rejections.ts";
 import {
   accountResource,
   entryResource,
@@ -12,18 +14,18 @@ import {
   verificationProgress,
   verificationResource,
 } from "../../../schema/resources.ts";
-import type { TransferAnswer, VerifyReport } from "../../../schema/rpc/coordinator.ts";
+import type { CreateTransfer, TransferAnswer, TransferSeen, VerifyReport } from "../../../schema/rpc/coordinator.ts";
 import { listEntries } from "../../read-model/queries.ts";
 import { mayBeNamed, readAccount } from "../account-resource.ts";
 import type { Actors } from "../actors.ts";
 import { paged } from "../paging.ts";
 import { waitMs } from "../prefer.ts";
-import { type Answer, answer, defineRoute } from "../route.ts";
+import { type Answer, answer, type Call, defineRoute } from "../route.ts";
 
 /** How long a verification may take before its caller is told to come back. */
 const VERIFY_PATIENCE_MS = 10_000;
 
-const noSuchAccount = (name: string): Refused => reject("not_found", `no account ${name}`);
+export const noSuchAccount = (name: string): Refused => reject("not_found", `no account ${name}`);
 
 /** Legs name logical accounts: which stripe takes part is ours to say. */
 const accountExists = async (name: string, actors: Actors): Promise<boolean> => {
@@ -36,6 +38,46 @@ const requireAccounts = async (names: readonly string[], actors: Actors): Promis
   const known = await Promise.all(unique.map((name) => accountExists(name, actors)));
   const unknown = unique.find((_, index) => known[index] !== true);
   return unknown === undefined ? accept(null) : noSuchAccount(unknown);
+};
+
+/** A transfer of its own legs as its shard takes it. */
+export const commandOf = ({ id, legs, metadata, effective_at }: TransferOrder): CreateTransfer => ({
+  id,
+  legs,
+  reason: metadata.reason ?? null,
+  metadata,
+  ...(effective_at === undefined ? {} : { effective_at }),
+});
+
+/** First the reversal's id is bound to this command in its own shard, then the reversal runs in its original's. */
+const reverse = async (
+  { id, reverses }: ReversalOrder,
+  { actors, meta, requestId }: Pick<Call<unknown, unknown>, "actors" | "meta" | "requestId">,
+  patienceMs: number,
+): Promise<TransferAnswer> => {
+  const problem = (rejection: Rejection) =>
+    ({ kind: "problem", rejection, request_id: requestId, replayed: false }) as const;
+  const claimed = await actors.coordinator(routeTransfer(id))((coordinator) =>
+    coordinator.claimReversal({ id, reverses }, meta),
+  );
+  if (!claimed.ok) return problem(claimed.rejection);
+  if (shardOf("trf", reverses) !== null) {
+    return problem(
+      reject("conflict", "the house made this transfer itself: a charge is given back by a refund").rejection,
+    );
+  }
+  return actors.coordinator(shardOfTransfer(reverses))((coordinator) =>
+    coordinator.createReversal({ id, reverses }, patienceMs, meta),
+  );
+};
+
+/** A transfer as it is now; a reversal's is with its original's shard. */
+const seeTransfer = async (id: string, actors: Actors): Promise<TransferSeen | null> => {
+  if (parseId("trf", id) === null || shardOf("trf", id) !== null) return null;
+  const seen = await actors.coordinator(routeTransfer(id))((coordinator) => coordinator.transfer(id, null));
+  if (seen?.kind !== "elsewhere") return seen;
+  const { reverses } = seen;
+  return actors.coordinator(shardOfTransfer(reverses))((coordinator) => coordinator.transfer(id, reverses));
 };
 
 const transferAnswer = (result: TransferAnswer): Answer => {
@@ -97,7 +139,7 @@ export const ledgerRoutes = [
     operation: "ledger.transfer",
     method: "POST",
     path: "/v1/ledger/transfers",
-    summary: "Moves money between accounts, at most once under the transfer's own id.",
+    summary: "Moves money between accounts, or takes a transfer back, at most once under the transfer's own id.",
     idempotency: "none",
     waits: true,
     body: createTransferBody,
@@ -105,18 +147,35 @@ export const ledgerRoutes = [
       201: { description: "Every leg is posted.", schema: transferResource },
       202: { description: "The transfer is under way.", schema: transferProcessing },
     },
-    handler: async ({ body, actors, meta, request }) => {
-      const { id, legs, metadata } = body;
+    handler: async (call) => {
+      const { body, actors, meta, request } = call;
+      const patienceMs = waitMs(request.headers.get("prefer"));
+      if (body.kind === "reversal") return transferAnswer(await reverse(body, call, patienceMs));
       const known = await requireAccounts(
-        legs.map(({ account }) => account),
+        body.legs.map(({ account }) => account),
         actors,
       );
       if (!known.ok) return known;
-      const command = { id, legs, reason: metadata.reason ?? null, metadata };
-      const result = await actors.coordinator(routeTransfer(id))((coordinator) =>
-        coordinator.createTransfer(command, waitMs(request.headers.get("prefer")), meta),
+      const result = await actors.coordinator(routeTransfer(body.id))((coordinator) =>
+        coordinator.createTransfer(commandOf(body), patienceMs, meta),
       );
       return transferAnswer(result);
+    },
+  }),
+  defineRoute({
+    operation: "ledger.transfer_read",
+    method: "GET",
+    path: "/v1/ledger/transfers/{id}",
+    summary: "A transfer as it is now: what it reverses, and what reversed it.",
+    idempotency: "none",
+    responses: {
+      200: { description: "The transfer.", schema: z.union([transferResource, transferProcessing]) },
+    },
+    handler: async ({ params, actors }) => {
+      const seen = await seeTransfer(params.id ?? "", actors);
+      if (seen === null || seen.kind === "elsewhere") return reject("not_found", "no such transfer");
+      if (seen.kind === "posted") return answer(200, seen.transfer);
+      return answer(200, { id: seen.id, status: "processing", saga: seen.saga });
     },
   }),
   defineRoute({
