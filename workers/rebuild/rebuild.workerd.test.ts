@@ -5,10 +5,14 @@ import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LogRow, Run } from "../../schema/events.ts";
 import { createIdSource, SHARDS } from "../../schema/ids.ts";
 import { PROJECTED, REBUILD_PHASES, type RebuildPhase } from "../../schema/read-model.ts";
+import type { Pull } from "../consumers/actors.ts";
+import type { Generation } from "../consumers/generation.ts";
 import { projectRuns } from "../consumers/projection.ts";
 import { beaconOf, logOf } from "../consumers/testing/logs.ts";
 import { chargeBegan, creditsTo, joined, podMade, promoted, removed, stepped } from "../consumers/testing/stories.ts";
+import { comparePage, FIRST } from "./compare.ts";
 import { clearSome, exchangeStatements, isBehind } from "./exchange.ts";
+import { catchUp, MAX_LAGGING } from "./fill.ts";
 import type { RebuildPorts } from "./ports.ts";
 import { beginRebuild, hasEnded, loadRebuild, type Rebuild, STALE_MS, Superseded } from "./record.ts";
 import { nameKnownStreams } from "./sources.ts";
@@ -91,9 +95,9 @@ const portsOf = ({ actors = new Actors(), ...given }: Given = {}): Omit<RebuildP
   ...given,
 });
 
-const project = (runs: readonly Run[], on: { db?: D1Database; actors?: Actors } = {}) =>
+const project = (runs: readonly Run[], on: { db?: D1Database; actors?: Actors; generation?: Generation } = {}) =>
   projectRuns(
-    { db: on.db ?? db, pull: (on.actors ?? new Actors()).pull, now: Date.now },
+    { db: on.db ?? db, pull: (on.actors ?? new Actors()).pull, now: Date.now, generation: on.generation ?? "serving" },
     Map.groupBy(runs, ({ stream }) => stream),
   );
 const projectAll = () => project(LOGS.map(beaconOf));
@@ -256,6 +260,49 @@ describe("a rebuild", () => {
     const seen = new Set<string>();
     await drive(portsOf(), await begin(), ({ phase }) => seen.add(phase) === undefined);
     expect([...seen]).toEqual(REBUILD_PHASES.slice(0, 5));
+  });
+});
+
+describe("more streams that lag than one look names", () => {
+  /** Streams that sort before every pod's, with a checkpoint in the next tables alone, and nothing in their logs. */
+  const lagging = (count: number) =>
+    run(
+      `INSERT INTO checkpoints_next (stream, consumer, seq, hash, updated_at)
+       SELECT 'account/wallet:user-' || value || ':EUR', 'projector', 1, '', '' FROM
+         (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?1) SELECT value FROM n)`,
+      count,
+    );
+  const nextPods = () =>
+    project(
+      [LOGS[0], LOGS[1]].map((log) => beaconOf(log ?? [])),
+      { generation: "next" },
+    );
+
+  it("make no difference of a row whose stream is not among the named", async () => {
+    await lagging(MAX_LAGGING);
+    await nextPods();
+    expect(await comparePage(db, FIRST)).toEqual({ settled: false });
+    await run("DELETE FROM checkpoints_next WHERE stream = 'account/wallet:user-1:EUR'");
+    expect(await comparePage(db, FIRST)).toEqual({ settled: false });
+  });
+
+  it("are all caught up with, a few at a time, and the driver is heard of meanwhile", async () => {
+    await lagging(MAX_LAGGING);
+    await nextPods();
+    const actors = new Actors();
+    let [beats, held, most] = [0, 0, 0];
+    const pull: Pull = (...asked) => {
+      most = Math.max(most, ++held);
+      return actors.pull(...asked);
+    };
+    const beat = async () => {
+      beats++;
+      held = 0;
+    };
+    await catchUp({ ...portsOf(), pull, beat });
+    expect((await tables()).pods).toEqual(reference.pods);
+    expect(most).toBeLessThanOrEqual(64);
+    expect(beats).toBeGreaterThan(20);
   });
 });
 
