@@ -114,6 +114,8 @@ const drive = async (ports: Omit<RebuildPorts, "beat">, from: Rebuild, until = (
   while (!hasEnded(rebuild) && !until(rebuild)) rebuild = await takeStep(ports, rebuild);
   return rebuild;
 };
+const upTo = (phase: RebuildPhase, actors: Actors, from: Rebuild) =>
+  drive(portsOf({ actors }), from, (rebuild) => rebuild.phase === phase);
 const rebuildAll = async (given: Given = {}) => drive(portsOf(given), await begin());
 
 const tables = async (suffix = ""): Promise<Record<string, unknown[]>> => {
@@ -306,6 +308,16 @@ describe("more streams that lag than one look names", () => {
   });
 });
 
+/** The database, with something done before a batch, the nth that a projection makes. */
+const meddledWith = (before: (batch: number) => Promise<unknown> | undefined): D1Database => {
+  let batches = 0;
+  const batch = async (statements: D1PreparedStatement[]) => {
+    await before(++batches);
+    return db.batch(statements);
+  };
+  return { prepare: (sql: string) => db.prepare(sql), batch } as unknown as D1Database;
+};
+
 describe("new events during a rebuild", () => {
   it("reach the next tables before readers see them", async () => {
     const actors = new Actors([2, 2, 1, 0, 0]);
@@ -323,18 +335,36 @@ describe("new events during a rebuild", () => {
     const rebuild = await drive(portsOf({ actors }), await begin(), ({ phase }) => phase === "comparing");
     const money = actors.write(2, 2);
     // The checkpoints of both, the next tables' documents and their write: four batches, and no fifth.
-    let batches = 0;
-    const dying = {
-      prepare: (sql: string) => db.prepare(sql),
-      batch: async (statements: D1PreparedStatement[]) => {
-        if (++batches > 4) throw new Error("killed");
-        return db.batch(statements);
-      },
-    } as unknown as D1Database;
+    const dying = meddledWith((batch) => (batch > 4 ? Promise.reject(new Error("killed")) : undefined));
     await project(money === null ? [] : [money], { db: dying, actors }).catch(() => undefined);
     expect([(await tables()).entries?.length, (await tables("_next")).entries?.length]).toEqual([0, 2]);
     expect(await drive(portsOf({ actors }), rebuild)).toMatchObject({ phase: "done", differ: 0 });
     expect((await tables()).entries).toHaveLength(2);
+  });
+
+  it("are not written to what the next tables have become while a consumer was about to", async () => {
+    const actors = new Actors([2, 2, 1, 0, 0]);
+    const rebuild = await drive(portsOf({ actors }), await begin(), ({ phase }) => phase === "comparing");
+    const money = actors.write(2, 2);
+    // The fourth batch is the write to the next tables: by then they have been exchanged and swept.
+    const overtaken = meddledWith((batch) => (batch === 4 ? drive(portsOf({ actors }), rebuild) : undefined));
+    const outcomes = await project(money === null ? [] : [money], { db: overtaken, actors });
+    expect([...outcomes.values()]).toEqual([{ state: "current", seq: 3, head: 3 }]);
+    expect((await tables()).entries).toHaveLength(2);
+    expect(Object.values(await tables("_next")).flat()).toEqual([]);
+    expect((await run("SELECT stream FROM checkpoints_next")).results).toEqual([]);
+  });
+
+  it("of a batch that a rebuild overtook in its beginning reach the next tables all the same", async () => {
+    const actors = new Actors([2, 2, 1, 0, 0]);
+    const money = actors.write(2, 2);
+    // The third batch is the write to the tables that serve: by then the next ones are filled, as far as the log had been read.
+    const behind = new Actors([2, 2, 1, 0, 0]);
+    const overtaken = meddledWith((batch) =>
+      batch === 3 ? begin().then((begun) => upTo("comparing", behind, begun)) : undefined,
+    );
+    await project(money === null ? [] : [money], { db: overtaken, actors });
+    expect([(await tables()).entries?.length, (await tables("_next")).entries?.length]).toEqual([2, 2]);
   });
 
   it("are projected to the tables that serve even when the next ones cannot take them", async () => {
@@ -352,12 +382,10 @@ type Scheduler = fc.Scheduler;
 
 /** The database as one of several sees it: before each of its batches any of the others may have their turn. */
 const gated = (turns: Scheduler, who: string, budget = { batches: Number.POSITIVE_INFINITY }): D1Database => {
-  const batch = async (statements: D1PreparedStatement[]) => {
+  return meddledWith(async (batch) => {
     await turns.schedule(Promise.resolve(), who);
-    if (--budget.batches < 0) throw new Error("killed");
-    return db.batch(statements);
-  };
-  return { prepare: (sql: string) => db.prepare(sql), batch } as unknown as D1Database;
+    if (batch > budget.batches) throw new Error("killed");
+  });
 };
 
 type Action = { at: number; events: number; lost: boolean };
@@ -369,8 +397,6 @@ const action: fc.Arbitrary<Action> = fc.record({
 const lane = fc.array(action, { maxLength: 8 });
 /** Where the others join in: most of a rebuild is filling, and most of what could go wrong is at its end. */
 const joinedAt = fc.constantFrom(...REBUILD_PHASES.slice(0, 4));
-const upTo = (phase: RebuildPhase, actors: Actors, from: Rebuild) =>
-  drive(portsOf({ actors }), from, (rebuild) => rebuild.phase === phase);
 const start = fc.tuple(...LOGS.map((log) => fc.nat({ max: log.length })));
 
 /** Writes and projects, as one consumer of several would; a lost message is only written. */
@@ -428,6 +454,7 @@ describe("whatever the order of a rebuild and of live projection", () => {
         ]);
         const [done] = await turns.waitFor(everybody);
         expect(done).toMatchObject({ phase: "done", differ: 0 });
+        expect(Object.values(await tables("_next")).flat()).toEqual([]);
         await finish(actors);
       }),
       { numRuns: 20, endOnFailure: true },
