@@ -445,12 +445,35 @@ describe("the pod", () => {
     await soon(() => expect(listener.seqs).toEqual([1, 2, 3]));
   });
 
-  test("of hundreds of listeners tells each every event once and in order, however they came", async () => {
+  test("of hundreds of listeners tells each every event once and in order, however they came, and waits for no slow one", async () => {
     const pod = await openPod();
+    await join(pod, "bob");
+    const slow = await listen(pod, "bob");
+    await soon(() => expect(slow.seqs).toEqual(upto(4)));
+    // As if a whole window of events had gone out to him since he last acknowledged one.
+    await runInDurableObject(stubOf(pod), (_, state) => {
+      const [socket] = state.getWebSockets("bob");
+      const seat = socket?.deserializeAttachment() as Seat;
+      socket?.serializeAttachment({ ...seat, acked: seat.sent - FEED_LIMITS.window });
+    });
     const crowd = await Promise.all(Array.from({ length: 200 }, (_, index) => listen(pod, "olga", index % 3)));
     await Promise.all(Array.from({ length: 40 }, (_, index) => rename(pod, `Trip ${index}`)));
     await soon(() => {
-      for (const [index, listener] of crowd.entries()) expect(listener.seqs).toEqual(upto(42, (index % 3) + 1));
+      for (const [index, listener] of crowd.entries()) expect(listener.seqs).toEqual(upto(44, (index % 3) + 1));
     });
+    await soon(() => expect(slow.ended).toEqual({ code: CLOSE.tooSlow, reason: "4" }));
+    expect(slow.seqs).toEqual(upto(4));
+  });
+
+  test("whose feed was reset meanwhile tells the new one, and a client that comes back misses nothing", async () => {
+    const pod = await openPod();
+    const before = await listen(pod, "olga");
+    await soon(() => expect(before.seqs).toEqual([1, 2]));
+    await evictDurableObject(stubOf(pod), { webSockets: "close" });
+    await Promise.all([rename(pod, "Porto"), rename(pod, "Faro")]);
+    const after = await listen(pod, "olga", 2);
+    await rename(pod, "Braga");
+    await soon(() => expect(after.seqs).toEqual([3, 4, 5]));
+    expect(before.seqs).toEqual([1, 2]);
   });
 });
