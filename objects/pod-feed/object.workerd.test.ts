@@ -278,6 +278,23 @@ describe("a token", () => {
     expect(listener.ended).toBeNull();
   });
 
+  test("that has ended is renewed all the same while its alarm is late; unless something was to go out before", async () => {
+    const pod = await openPod();
+    const [renews, ends] = [await listen(pod, "olga"), await listen(pod, "olga")];
+    await soon(() => expect([renews.seqs, ends.seqs]).toEqual([upto(2), upto(2)]));
+    await runInDurableObject(stubOf(pod), (_, state) => {
+      for (const socket of state.getWebSockets()) {
+        socket.serializeAttachment({ ...(socket.deserializeAttachment() as Seat), ends_at: Date.now() - 1 });
+      }
+    });
+    renews.send({ type: "auth", ticket: await ticketFor(pod, "olga") });
+    await soon(() => expect(renews.of("auth")).toHaveLength(1));
+    await rename(pod, "Porto");
+    await soon(() => expect(ends.ended).toEqual({ code: CLOSE.tokenEnded, reason: "token ended" }));
+    await soon(() => expect(renews.seqs).toEqual(upto(3)));
+    expect([ends.seqs, renews.ended]).toEqual([upto(2), null]);
+  });
+
   test("is not renewed by somebody else's ticket, nor by one that is spent", async () => {
     const pod = await openPod();
     await join(pod, "bob");
