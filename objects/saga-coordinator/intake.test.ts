@@ -270,6 +270,8 @@ describe("a transfer", () => {
 
 describe("a charge at a quote", () => {
   const EUR20 = fromMinor(2_000n, "EUR");
+  /** So much that a person looks at it first. */
+  const EUR6000 = fromMinor(600_000n, "EUR");
   const at = (quote: string, settle_currency: string | null = null) =>
     command({ source: { type: "wallet" }, settle_currency, quote });
   const quoteOf = (owner: string) => world.desk.quote(owner, POD, EUR20, "USD", 60_000);
@@ -291,12 +293,22 @@ describe("a charge at a quote", () => {
     ["that is somebody else's", () => at(quoteOf("bob"), "USD"), "not_found"],
     ["that contradicts the settle currency", () => at(quoteOf(PAYER), "JPY"), "currency_mismatch"],
     ["where nothing is converted", () => at(quoteOf(PAYER), "EUR"), "currency_mismatch"],
-    ["for another amount", () => ({ ...at(quoteOf(PAYER)), amount: fromMinor(2_001n, "EUR") }), "currency_mismatch"],
+    ["for another amount", () => ({ ...at(quoteOf(PAYER)), amount: fromMinor(2_001n, "EUR") }), "amount_out_of_range"],
     ["that is over", () => at(world.desk.quote(PAYER, POD, EUR20, "USD", 0), "USD"), "quote_expired"],
   ])("%s is a problem and no charge", async (_name, body, code) => {
     expect(await answered(charge("r1", 10_000, body()))).toMatchObject({ kind: "problem", rejection: { code } });
     expect(shard.sagas.filter(isLive)).toEqual([]);
     expect([...world.desk.deals.values()]).toEqual([]);
+  });
+
+  it.each<[string, () => CreateCharge, string]>([
+    ["that is somebody else's", () => at(world.desk.quote("bob", POD, EUR6000, "USD", 60_000), "USD"), "not_found"],
+    ["for another amount", () => at(quoteOf(PAYER), "USD"), "amount_out_of_range"],
+    ["for another pair", () => at(world.desk.quote(PAYER, POD, EUR6000, "JPY", 60_000), "USD"), "currency_mismatch"],
+    ["for another pod", () => at(world.desk.quote(PAYER, "pod_x", EUR6000, "USD", 60_000), "USD"), "currency_mismatch"],
+  ])("%s is a problem where a person would have to look first, too", async (_name, body, code) => {
+    const big = { ...body(), amount: EUR6000 };
+    expect(await answered(charge("r1", 10_000, big))).toMatchObject({ kind: "problem", rejection: { code } });
   });
 
   it("keeps a refusal of the quote under the key, but not that there is none", async () => {

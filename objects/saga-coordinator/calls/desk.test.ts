@@ -52,21 +52,23 @@ describe("accept", () => {
     expect((await performing(open, { desk: () => taken })).desk[0]).toMatchObject({ quote: null });
   });
 
-  it.each<[RejectionCode, RejectionCode]>([
-    ["not_found", "not_found"],
-    ["quote_used", "quote_used"],
-    ["quote_expired", "quote_expired"],
-    ["currency_mismatch", "currency_mismatch"],
-    ["amount_out_of_range", "amount_out_of_range"],
-    ["invalid_request", "currency_mismatch"],
-  ])("that is refused %s is a refusal %s, and an expired charge where one exists", async (code, told) => {
-    const errors = [{ pointer: "/quote", detail: "must be for this charge" }];
-    const { report } = await performing(saga, { desk: () => reject(code, "no", { errors }) });
-    expect(report).toMatchObject({
-      outcome: "declined",
-      declined: { rejection: { code: told, detail: "no", errors }, code: "expired", decline_reason: told },
-    });
-    expect(report.declined).not.toHaveProperty("exists");
+  it.each<RejectionCode>(["not_found", "quote_used", "quote_expired", "currency_mismatch", "amount_out_of_range"])(
+    "that is refused %s is so refused, and an expired charge where one exists",
+    async (code) => {
+      const errors = [{ pointer: "/quote", detail: "must be for this charge" }];
+      const { report } = await performing(saga, { desk: () => reject(code, "no", { errors }) });
+      expect(report).toMatchObject({
+        outcome: "declined",
+        declined: { rejection: { code, detail: "no", errors }, code: "expired", decline_reason: code },
+      });
+      expect(report.declined).not.toHaveProperty("exists");
+    },
+  );
+
+  it("of an amount that comes to nothing points at the charge's own amount", async () => {
+    const errors = [{ pointer: "/sell/amount", detail: "is out of range at the rate of now" }];
+    const { report } = await performing(saga, { desk: () => reject("amount_out_of_range", "no", { errors }) });
+    expect(report.declined?.rejection.errors).toMatchObject([{ pointer: "/amount/amount" }]);
   });
 
   it("that finds no provider is a charge that failed", async () => {
