@@ -84,9 +84,9 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
   async quote(request: QuoteRequest, key: CommandKey, meta: Meta): Promise<Result<Answered<QuoteRecord>>> {
     const door = this.#actor.closedDoor;
     if (door !== null) return { ok: false, rejection: door };
-    const kept = findAnswer(this.#actor.sql, key) ?? faultIn(request);
-    if (kept !== null) return kept;
     const { settings, fees, asking } = this.#open();
+    const kept = findAnswer(this.#actor.sql, key) ?? faultIn(request, settings.band_bps);
+    if (kept !== null) return kept;
     const askedAt = this.#actor.clock.now();
     const offers = await asking.ask(request);
     if (offers === null) return reject("overloaded", "too many quotes are being asked for", { retry_after: 1 });
@@ -201,10 +201,11 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
     if (op.op !== "accept" || op.quote !== null || this.#rows.deal(op.saga) !== null) return null;
     const buy = { currency: op.buy_currency, amount: null };
     const request: QuoteRequest = { subject: op.payer, pod: op.pod, sell: op.sell, buy };
-    const fault = faultIn(request);
+    const { settings, asking } = this.#open();
+    const fault = faultIn(request, settings.band_bps);
     if (fault !== null) return fault;
     const askedAt = this.#actor.clock.now();
-    const offers = await this.#open().asking.ask(request);
+    const offers = await asking.ask(request);
     if (offers === null) return reject("overloaded", "too many quotes are being asked for", { retry_after: 1 });
     return { request, offers, askedAt, meta: metaOf(op) };
   }
