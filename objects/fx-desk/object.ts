@@ -259,7 +259,7 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
   /** A probe that nobody waited for: what it came to counts all the same. */
   #tellStraggler(request: FirmRequest, offer: Offer, settings: DeskSettings): void {
     const told = this.#submit((turn) => {
-      const compared = priced(request, [offer], settings, turn.state);
+      const compared = priced(request, [offer], offer.latencyMs ?? 0, settings, turn.state);
       const asked = compared.asked.map((one) => (one.status === "best" ? { ...one, status: "beaten" as const } : one));
       tellAsked(
         turn,

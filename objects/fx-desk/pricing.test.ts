@@ -7,7 +7,7 @@ import type { FirmRequest } from "./providers/adapter.ts";
 
 const SELL_100: FirmRequest = { sell: { currency: "EUR", amount: "100.00" }, buy: { currency: "USD", amount: null } };
 const BUY_100: FirmRequest = { sell: { currency: "EUR", amount: null }, buy: { currency: "USD", amount: "100.00" } };
-const RULES = { bandBps: 150, leastFirmMs: 6_000, scoreOf: () => 1 };
+const RULES = { bandBps: 150, leastFirmMs: 6_000, askedMs: 10, scoreOf: () => 1 };
 
 const firm = (provider: string, rate: string, request: FirmRequest = SELL_100, change: object = {}): Offer => {
   const conversion = conversionAt(request, rate);
@@ -69,6 +69,12 @@ describe("comparing what providers offer", () => {
     });
     expect(told(SELL_100, [firm("a", "1.1300", SELL_100, { firmMs: 6_010 })]).statuses).toEqual(["a refused"]);
     expect(told(SELL_100, [firm("a", "1.1300", SELL_100, { firmMs: 6_011 })]).statuses).toEqual(["a best"]);
+  });
+
+  it("counts what a quote is still firm for from when it was asked, whoever else was waited for", () => {
+    const offer = firm("a", "1.1300", SELL_100, { firmMs: 6_800 });
+    const statusAfter = (askedMs: number) => price(SELL_100, [offer], { ...RULES, askedMs }).asked[0]?.status;
+    expect([statusAfter(799), statusAfter(800)]).toEqual(["best", "refused"]);
   });
 
   it("does not believe amounts that do not follow from the provider's own rate", () => {

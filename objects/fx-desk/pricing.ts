@@ -88,7 +88,7 @@ const judge = (request: FirmRequest, offer: Offer, rules: PricingRules): Judged 
   }
   const conversion = conversionAt(request, rate);
   if (conversion === null) return without("refused", true);
-  if (!follows(answer, conversion) || firmMs - (latencyMs ?? 0) <= rules.leastFirmMs) return without("refused");
+  if (!follows(answer, conversion) || firmMs - rules.askedMs <= rules.leastFirmMs) return without("refused");
   return {
     asked: { provider, status: "beaten", rate, ...latency },
     candidate: { provider, quote, firmMs, conversion },
@@ -100,6 +100,8 @@ export type PricingRules = {
   bandBps: number;
   /** A quote that is firm no longer than this is as good as none, milliseconds. */
   leastFirmMs: number;
+  /** How long ago the providers were asked, milliseconds: longer than the provider itself took, when others were waited for. */
+  askedMs: number;
   /** Of two equal quotes the better provider's is taken. */
   scoreOf(provider: string): number;
 };

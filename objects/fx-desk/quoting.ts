@@ -39,16 +39,18 @@ export const faultIn = (request: FirmRequest, bandBps: number): Refused | null =
   return isTooLarge(request, bandBps) ? noneAt(request) : null;
 };
 
-/** Compares offers by the desk's rules and the log's word on each provider. */
+/** Compares offers, asked for `askedMs` ago, by the desk's rules and the log's word on each provider. */
 export const priced = (
   request: FirmRequest,
   offers: readonly Offer[],
+  askedMs: number,
   settings: DeskSettings,
   { providers }: DeskState,
 ): Priced =>
   price(request, offers, {
     bandBps: settings.band_bps,
     leastFirmMs: settings.margin_ms + LEAST_MS,
+    askedMs,
     scoreOf: (name) => (providers.get(name) ?? NEW_PROVIDER).score,
   });
 
@@ -106,7 +108,7 @@ export const giveQuote = (
   settings: DeskSettings,
   fees: FeeRates,
 ): Result<{ quote: Quote; pruneAt: number }> => {
-  const compared = priced(order.request, order.offers, settings, turn.state);
+  const compared = priced(order.request, order.offers, turn.now - order.askedAt, settings, turn.state);
   if (compared.best === null) {
     tellAsked(turn, compared, order.meta);
     return noQuote(order.request, compared);
