@@ -315,6 +315,18 @@ describe("a charge at a quote", () => {
     await answered(charge("r1", 0, at(world.desk.quote(PAYER, POD, EUR20, "USD", 0), "USD"), "expired"));
     const again = at("fxq_1", "USD");
     expect(await answered(charge("r2", 0, again, "expired"))).toMatchObject({ request_id: "r1", replayed: true });
+    const another = { ...at(quoteOf(PAYER)), amount: EUR6000 };
+    await answered(charge("r1", 0, another, "misfit"));
+    for (const spelled of [another, { ...another, settle_currency: "USD" }]) {
+      expect(await answered(charge("r2", 0, spelled, "misfit"))).toMatchObject({
+        rejection: { code: "amount_out_of_range" },
+        request_id: "r1",
+        replayed: true,
+      });
+    }
+    expect(await answered(charge("r2", 0, command(), "misfit"))).toMatchObject({
+      rejection: { code: "idempotency_mismatch" },
+    });
     await answered(charge("r3", 0, at(quoteOf("bob"), "USD"), "unknown"));
     expect(await answered(charge("r4", 10_000, command(), "unknown"))).toMatchObject({ status: 201 });
   });

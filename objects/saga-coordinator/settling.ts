@@ -1,17 +1,24 @@
 import { canonicalJson } from "../../schema/events.ts";
 import { misfitOf } from "../../schema/quote-fit.ts";
-import { accept, type Result, reject } from "../../schema/rejections.ts";
+import { accept, type Rejection, type Result, reject } from "../../schema/rejections.ts";
 import type { CreateCharge } from "../../schema/rpc/coordinator.ts";
 import { DESK, type DeskRpc, type QuoteRecord } from "../../schema/rpc/desk.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { callActor } from "../kit/stub.ts";
 
-/** A charge's command with its settle currency filled in, and the text of it that is compared under its key. */
-export type Settling = { command: CreateCharge & { settle_currency: string }; request: string };
+/**
+ * A charge's command with its settle currency filled in, and the text of it that is compared under its key. `misfit`: its quote is
+ * for another charge, and always will be.
+ */
+export type Settling = {
+  command: CreateCharge & { settle_currency: string };
+  request: string;
+  misfit: Rejection | null;
+};
 
 /**
  * Fills in the settle currency: the quote's where a charge left it to one, else the amount's. What is wrong with a quote for good
- * is refused here, before anything begins: the desk's own word comes after the review, when it could only fail the charge. Whether
+ * is said here, before anything begins: the desk's own word comes after the review, when it could only fail the charge. Whether
  * the quote still serves the desk says when it accepts it.
  */
 export const settlingOf = async (
@@ -21,15 +28,15 @@ export const settlingOf = async (
 ): Promise<Result<Settling>> => {
   const { quote, payer, pod, amount } = command;
   if (quote === undefined) {
-    return accept({ command: { ...command, settle_currency: command.settle_currency ?? amount.currency }, request });
+    const filled = { ...command, settle_currency: command.settle_currency ?? amount.currency };
+    return accept({ command: filled, request, misfit: null });
   }
   const found = await readQuote(env, quote, payer);
   if (!found.ok) return found;
   const settle_currency = command.settle_currency ?? found.value.buy.currency;
   const misfit = misfitOf(found.value, { sell: amount, buy_currency: settle_currency, pod });
-  if (misfit !== null) return misfit;
   const filled = { ...command, settle_currency };
-  return accept({ command: filled, request: canonicalJson(filled) });
+  return accept({ command: filled, request: canonicalJson(filled), misfit: misfit?.rejection ?? null });
 };
 
 /** The command as it compares with the one that came before under its key: what a default was then, it is now. */
