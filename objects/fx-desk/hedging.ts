@@ -88,9 +88,10 @@ export class Hedging {
     const { asking, actor, settings } = this.#ports;
     const { sell, buy } = deal.quote;
     const request: FirmRequest = { sell, buy: { currency: buy.currency, amount: null } };
+    const askedAt = actor.clock.now();
     const offers = await asking.ask(request);
     if (offers === null) return notSent(RETRY_MS.refused, "too many quotes are being asked for");
-    const compared = priced(request, offers, settings, actor.state);
+    const compared = priced(request, offers, actor.clock.now() - askedAt, settings, actor.state);
     if (compared.best === null) {
       await actor.submit((turn) => tellAsked(turn, compared, metaOf(call)));
       return notSent(RETRY_MS.no_quote, "no provider gave a firm rate within the market in time");
