@@ -24,8 +24,7 @@ type Rebuild = {
   updated_at: string;
 };
 
-/** A running rebuild not heard of for this long may have lost its server: it is worth asking until it is given up. */
-const SILENT_MS = 3_000;
+/** A rebuild under way that does not move may have lost its server: it is worth asking until it is given up. */
 const GIVEN_UP_AFTER_MS = 20_000;
 /** A rebuild not heard of for this long has no driver any more: its queue gave it up. */
 const LOST_MS = 60_000;
@@ -108,15 +107,18 @@ const asker =
     return { status: response.status, body: JSON.parse(await response.text()) };
   };
 
+/** Begins a rebuild. Another one that is under way is waited for only as long as nothing is heard of it. */
 async function start(ask: Ask): Promise<Rebuild> {
   const deadline = Date.now() + GIVEN_UP_AFTER_MS;
-  for (;;) {
+  for (let heard: string | null = null; ; ) {
     const { status, body } = await ask<Rebuild>("POST", "/v1/read-model/rebuild");
     if (status === 202) return body;
     const rival = status === 409 ? /rbd_\w+/.exec(body.detail ?? "")?.[0] : undefined;
     const standing = rival === undefined ? null : await ask<Rebuild>("GET", `/v1/read-model/rebuild/${rival}`);
-    const silent = standing !== null && Date.now() - Date.parse(standing.body.updated_at) > SILENT_MS;
-    if (!silent || Date.now() > deadline) throw new Error(body.detail ?? `the server answered ${status}`);
+    const lastHeard = standing?.body.updated_at ?? null;
+    const moves = lastHeard === null || (heard !== null && lastHeard !== heard);
+    if (moves || Date.now() > deadline) throw new Error(body.detail ?? `the server answered ${status}`);
+    heard = lastHeard;
     await delay(500);
   }
 }
