@@ -64,12 +64,15 @@ const actors: TestProjectInlineConfiguration = {
   },
 };
 
+/** Files at once where each has a server of its own: much of their time is waiting, and no test is timed by a clock. */
+const SERVERS_AT_ONCE = 2;
+
 /** Over HTTP, against a server as `npm start` runs one. */
 const http: TestProjectInlineConfiguration = {
   test: {
     name: "http",
     include: ["tests/http/**/*.test.ts"],
-    fileParallelism: false,
+    maxWorkers: SERVERS_AT_ONCE,
     testTimeout: 60_000,
     hookTimeout: 90_000,
   },
@@ -80,7 +83,7 @@ const crash: TestProjectInlineConfiguration = {
   test: {
     name: "crash",
     include: ["tests/crash/**/*.test.ts"],
-    fileParallelism: false,
+    maxWorkers: SERVERS_AT_ONCE,
     testTimeout: 300_000,
     hookTimeout: 120_000,
   },

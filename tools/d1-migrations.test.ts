@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { PROJECTED } from "../schema/read-model.ts";
 import { type MigratedDatabase, migrateD1 } from "./d1-migrations.ts";
+import { ROOT } from "./settings.ts";
 
 interface Statement {
   readonly sql: string;
@@ -69,4 +71,41 @@ test("a start that dies inside a file leaves it wholly to the next one", async (
   expect(tables()).toEqual([]);
   expect(await migrateD1(database(sqlite), folder)).toBe(1);
   expect(tables()).toEqual(["a", "a_n"]);
+});
+
+describe("the read model", () => {
+  const migrations = join(ROOT, "schema/migrations");
+  const kept = ["checkpoints", ...PROJECTED.map(({ name }) => name), "dead_letters"];
+  type Column = { name: string; type: string };
+  const columnsOf = (table: string) => sqlite.prepare(`PRAGMA table_info(${table})`).all() as unknown as Column[];
+  const rowsOf = (table: string) => sqlite.prepare(`SELECT * FROM ${table}`).all();
+
+  test("of a deployment that had one generation of tables keeps every row", async () => {
+    const old = join(folder, "old");
+    cpSync(join(migrations, "0000_read_model.sql"), join(old, "0000_read_model.sql"));
+    expect(await migrateD1(database(sqlite), old)).toBe(1);
+    for (const table of kept) {
+      const columns = columnsOf(table);
+      const insert = sqlite.prepare(`INSERT INTO ${table} VALUES (${columns.map(() => "?").join(", ")})`);
+      for (const row of [1, 2]) {
+        insert.run(...columns.map(({ name, type }) => (type === "integer" ? row : `"${name} ${row}"`)));
+      }
+    }
+    const before = kept.map(rowsOf);
+    expect(before.map((rows) => rows.length)).toEqual(kept.map(() => 2));
+
+    const files = readdirSync(migrations).filter((name) => name.endsWith(".sql"));
+    expect(await migrateD1(database(sqlite), migrations)).toBe(files.length - 1);
+    expect(kept.map(rowsOf)).toEqual(before);
+    expect(PROJECTED.flatMap(({ name }) => rowsOf(`${name}_next`))).toEqual([]);
+  });
+
+  test("has two generations of each table, alike in every column and key", async () => {
+    await migrateD1(database(sqlite), migrations);
+    for (const { name, key, columns } of PROJECTED) {
+      expect([name, columnsOf(`${name}_next`)]).toEqual([name, columnsOf(name)]);
+      expect(new Set(columnsOf(name).map((column) => column.name))).toEqual(new Set([...key, ...columns]));
+    }
+    expect(columnsOf("checkpoints_next")).toEqual(columnsOf("checkpoints"));
+  });
 });

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { readIfPresent } from "./files.ts";
+import { isHealthy } from "./health.ts";
 import { mintToken } from "./issuer.ts";
 import { freePort, HOST } from "./ports.ts";
 import { PRODUCT_PORT_FILE, stateDirectory } from "./settings.ts";
@@ -23,27 +24,18 @@ type Rebuild = {
   updated_at: string;
 };
 
-/** A running rebuild not heard of for this long may have lost its server: it is worth asking until it is given up. */
-const SILENT_MS = 3_000;
+/** A rebuild under way that does not move may have lost its server: it is worth asking until it is given up. */
 const GIVEN_UP_AFTER_MS = 20_000;
+/** A rebuild not heard of for this long has no driver any more: its queue gave it up. */
+const LOST_MS = 60_000;
 const READY_DEADLINE_MS = 60_000;
-
-async function isServing(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2_000) });
-    await response.body?.cancel();
-    return response.status === 200;
-  } catch {
-    return false;
-  }
-}
 
 /** The address of the server that holds this state; null when none answers where the last one did. */
 async function runningServer(stateDir: string): Promise<string | null> {
   const port = readIfPresent(join(stateDir, PRODUCT_PORT_FILE))?.trim();
   if (port === undefined) return null;
   const url = `http://${HOST}:${port}`;
-  return (await isServing(url)) ? url : null;
+  return (await isHealthy(url)) ? url : null;
 }
 
 type Lent = { url: string; stop(): Promise<void> };
@@ -115,15 +107,18 @@ const asker =
     return { status: response.status, body: JSON.parse(await response.text()) };
   };
 
+/** Begins a rebuild. Another one that is under way is waited for only as long as nothing is heard of it. */
 async function start(ask: Ask): Promise<Rebuild> {
   const deadline = Date.now() + GIVEN_UP_AFTER_MS;
-  for (;;) {
+  for (let heard: string | null = null; ; ) {
     const { status, body } = await ask<Rebuild>("POST", "/v1/read-model/rebuild");
     if (status === 202) return body;
     const rival = status === 409 ? /rbd_\w+/.exec(body.detail ?? "")?.[0] : undefined;
     const standing = rival === undefined ? null : await ask<Rebuild>("GET", `/v1/read-model/rebuild/${rival}`);
-    const silent = standing !== null && Date.now() - Date.parse(standing.body.updated_at) > SILENT_MS;
-    if (!silent || Date.now() > deadline) throw new Error(body.detail ?? `the server answered ${status}`);
+    const lastHeard = standing?.body.updated_at ?? null;
+    const moves = lastHeard === null || (heard !== null && lastHeard !== heard);
+    if (moves || Date.now() > deadline) throw new Error(body.detail ?? `the server answered ${status}`);
+    heard = lastHeard;
     await delay(500);
   }
 }
@@ -135,6 +130,9 @@ async function follow(ask: Ask, { id }: Rebuild): Promise<Rebuild> {
     if (body.phase === "done") return body;
     if (body.phase === "failed" || body.phase === "superseded") {
       throw new Error(`the rebuild ${id} has ${body.phase === "failed" ? `failed: ${body.error}` : "been superseded"}`);
+    }
+    if (Date.now() - Date.parse(body.updated_at) > LOST_MS) {
+      throw new Error(`the rebuild ${id} has been silent for ${LOST_MS / 1000} s, in the phase ${body.phase}`);
     }
     await delay(100);
   }

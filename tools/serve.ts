@@ -9,6 +9,7 @@ import { bundle, configFolder, PRODUCT, SANDBOX } from "./bundle.ts";
 import { everyMinute } from "./cron.ts";
 import { type MigratedDatabase, migrateD1 } from "./d1-migrations.ts";
 import { replaceFile } from "./files.ts";
+import { isHealthy } from "./health.ts";
 import { address, type LocalWorkers, type Ports, runtimeOptions } from "./local-workers.ts";
 import { awaitPort, sandboxPort } from "./ports.ts";
 import { PRODUCT_PORT_FILE, portSetting, ROOT, rateSetting, stateDirectory } from "./settings.ts";
@@ -75,16 +76,6 @@ function runCrons(miniflare: Miniflare, { product: { config } }: LocalWorkers): 
   };
   for (const cron of config.crons) void run(cron, new Date());
   everyMinute(config.crons, run);
-}
-
-async function isHealthy(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2_000) });
-    await response.body?.cancel();
-    return response.status === 200;
-  } catch {
-    return false;
-  }
 }
 
 async function awaitHealth(url: string): Promise<void> {

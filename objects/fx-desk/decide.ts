@@ -1,4 +1,5 @@
 import { convertIndicative, fromMinor, type MoneyJson, toMinor } from "../../schema/money.ts";
+import { misfitOf } from "../../schema/quote-fit.ts";
 import { REFERENCE_RATES } from "../../schema/reference-rates.ts";
 import { type Refused, reject } from "../../schema/rejections.ts";
 import type { AcceptedTerms, DeskAnswer, DeskOp, QuoteRecord, QuoteStatus } from "../../schema/rpc/desk.ts";
@@ -51,30 +52,13 @@ export const statusOf = ({ expiresAt, saga }: Quote, deal: Deal | null, nowMs: n
   return deal.state;
 };
 
-const same = (a: MoneyJson, b: MoneyJson): boolean => a.currency === b.currency && toMinor(a) === toMinor(b);
-
-/** Why a quote is not this charge's; null: it is. */
-const mismatch = (quote: QuoteTerms, op: Accept): Refused | null => {
-  const at = (detail: string) => ({ errors: [{ pointer: "/quote", detail }] });
-  if (quote.sell.currency !== op.sell.currency || quote.buy.currency !== op.buy_currency) {
-    return reject("currency_mismatch", "this quote is for other currencies", at("must be for these currencies"));
-  }
-  if (quote.pod !== null && quote.pod !== op.pod) {
-    return reject("currency_mismatch", "this quote is for another pod", at("must be for this pod"));
-  }
-  if (!same(quote.sell, op.sell)) {
-    return reject("amount_out_of_range", "this quote is for another amount", at("must be for this amount"));
-  }
-  return null;
-};
-
 /**
  * Decides one acceptance. `quote`: the one named, or the one just given for an accept that names none. Guards, in this order:
  * 1. the saga has accepted before: the same terms again, whatever it names now; it has released: `quote_used`.
  * 2. no such quote, or another person's: `not_found`.
  * 3. accepted by another saga, whatever became of that: `quote_used`.
  * 4. past its time by the desk's clock: `quote_expired`.
- * 5. for other currencies or another pod: `currency_mismatch`; for another amount: `amount_out_of_range`.
+ * 5. not for this charge: `misfitOf`.
  * 6. the position would pass its limit: `no_firm_liquidity`.
  * From here it must succeed, and the rate is fixed.
  */
@@ -94,7 +78,7 @@ export const decideAccept = (
   if (quote === null || quote.terms.subject !== op.payer) return refused(reject("not_found", "no such quote"));
   if (quote.saga !== null) return refused(reject("quote_used", "this quote has been used"));
   if (nowMs >= quote.expiresAt) return refused(reject("quote_expired", "this quote has expired"));
-  const wrong = mismatch(quote.terms, op);
+  const wrong = misfitOf(quote.terms, op);
   if (wrong !== null) return refused(wrong);
   const full = pastLimit(state, quote.terms.sell, limitMinor);
   if (full !== null) return refused(full);

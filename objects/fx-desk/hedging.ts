@@ -88,12 +88,15 @@ export class Hedging {
     const { asking, actor, settings } = this.#ports;
     const { sell, buy } = deal.quote;
     const request: FirmRequest = { sell, buy: { currency: buy.currency, amount: null } };
+    const askedAt = actor.clock.now();
     const offers = await asking.ask(request);
     if (offers === null) return notSent(RETRY_MS.refused, "too many quotes are being asked for");
-    const compared = priced(request, offers, settings, actor.state);
+    const compared = priced(request, offers, actor.clock.now() - askedAt, settings, actor.state);
     if (compared.best === null) {
       await actor.submit((turn) => tellAsked(turn, compared, metaOf(call)));
-      return notSent(RETRY_MS.no_quote, "no provider gave a firm rate within the market in time");
+      // They were asked, and that is an attempt: an outage of all of them is met at growing gaps too.
+      const detail = "no provider gave a firm rate within the market in time";
+      return { outcome: "refused", retry_after_ms: RETRY_MS.no_quote, detail };
     }
     const { provider, quote, conversion } = compared.best;
     const terms = { provider, provider_quote: quote, sell, buy: conversion.buy, rate: conversion.rate };

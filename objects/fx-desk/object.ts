@@ -84,11 +84,11 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
   async quote(request: QuoteRequest, key: CommandKey, meta: Meta): Promise<Result<Answered<QuoteRecord>>> {
     const door = this.#actor.closedDoor;
     if (door !== null) return { ok: false, rejection: door };
-    const kept = findAnswer(this.#actor.sql, key) ?? faultIn(request);
+    const { settings, fees, asking } = this.#open();
+    const kept = findAnswer(this.#actor.sql, key) ?? faultIn(request, settings.band_bps);
     if (kept !== null) return kept;
     const full = this.#actor.nearlyFull;
     if (full !== null) return { ok: false, rejection: full };
-    const { settings, fees, asking } = this.#open();
     const askedAt = this.#actor.clock.now();
     const offers = await asking.ask(request);
     if (offers === null) return reject("overloaded", "too many quotes are being asked for", { retry_after: 1 });
@@ -206,10 +206,11 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
     if (op.quote !== null) return null;
     const buy = { currency: op.buy_currency, amount: null };
     const request: QuoteRequest = { subject: op.payer, pod: op.pod, sell: op.sell, buy };
-    const fault = faultIn(request);
+    const { settings, asking } = this.#open();
+    const fault = faultIn(request, settings.band_bps);
     if (fault !== null) return fault;
     const askedAt = this.#actor.clock.now();
-    const offers = await this.#open().asking.ask(request);
+    const offers = await asking.ask(request);
     if (offers === null) return reject("overloaded", "too many quotes are being asked for", { retry_after: 1 });
     return { request, offers, askedAt, meta: metaOf(op) };
   }
@@ -264,7 +265,7 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
   /** A probe that nobody waited for: what it came to counts all the same. */
   #tellStraggler(request: FirmRequest, offer: Offer, settings: DeskSettings): void {
     const told = this.#submit((turn) => {
-      const compared = priced(request, [offer], settings, turn.state);
+      const compared = priced(request, [offer], offer.latencyMs ?? 0, settings, turn.state);
       const asked = compared.asked.map((one) => (one.status === "best" ? { ...one, status: "beaten" as const } : one));
       tellAsked(
         turn,

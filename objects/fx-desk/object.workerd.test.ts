@@ -325,7 +325,7 @@ describe("covering a conversion", () => {
     const quote = await converted();
     advance(3_600_000);
     for (const seller of market.sellers.keys()) market.set(seller, { mood: "down" });
-    expect(await hedge()).toMatchObject({ outcome: "not_sent", retry_after_ms: expect.any(Number) });
+    expect(await hedge()).toMatchObject({ outcome: "refused", retry_after_ms: expect.any(Number) });
     expect(tradesOf(quote)).toEqual([]);
     market.reset();
     expect(await hedge()).toMatchObject({ outcome: "filled" });

@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { convertDown, ratioOf } from "../../schema/fx.ts";
 import { formatMinor, toMinor } from "../../schema/money.ts";
-import { conversionAt, inBand, type Offer, price } from "./pricing.ts";
+import { conversionAt, inBand, isTooLarge, type Offer, price } from "./pricing.ts";
 import type { FirmRequest } from "./providers/adapter.ts";
 
 const SELL_100: FirmRequest = { sell: { currency: "EUR", amount: "100.00" }, buy: { currency: "USD", amount: null } };
 const BUY_100: FirmRequest = { sell: { currency: "EUR", amount: null }, buy: { currency: "USD", amount: "100.00" } };
-const RULES = { bandBps: 150, leastFirmMs: 6_000, scoreOf: () => 1 };
+const RULES = { bandBps: 150, leastFirmMs: 6_000, askedMs: 10, scoreOf: () => 1 };
 
 const firm = (provider: string, rate: string, request: FirmRequest = SELL_100, change: object = {}): Offer => {
   const conversion = conversionAt(request, rate);
@@ -71,6 +71,12 @@ describe("comparing what providers offer", () => {
     expect(told(SELL_100, [firm("a", "1.1300", SELL_100, { firmMs: 6_011 })]).statuses).toEqual(["a best"]);
   });
 
+  it("counts what a quote is still firm for from when it was asked, whoever else was waited for", () => {
+    const offer = firm("a", "1.1300", SELL_100, { firmMs: 6_800 });
+    const statusAfter = (askedMs: number) => price(SELL_100, [offer], { ...RULES, askedMs }).asked[0]?.status;
+    expect([statusAfter(799), statusAfter(800)]).toEqual(["best", "refused"]);
+  });
+
   it("does not believe amounts that do not follow from the provider's own rate", () => {
     const more = { buy: { amount: "113.01", currency: "USD" } };
     expect(told(SELL_100, [firm("a", "1.1300", SELL_100, more)]).statuses).toEqual(["a refused"]);
@@ -90,6 +96,26 @@ describe("comparing what providers offer", () => {
     };
     expect(price(back, [firm("a", "0.0000339224", back)], RULES)).toMatchObject({ best: null, nothing: true });
     expect(price(SELL_100, [silent("a", "late")], RULES)).toMatchObject({ best: null, nothing: false });
+  });
+});
+
+describe("more than an account holds", () => {
+  const most = "92233720368547758.07";
+  const within = (change: object) => isTooLarge({ ...SELL_100, ...change }, 150);
+  const dong = { currency: "VND", amount: null };
+
+  it("is sold or bought at no rate of the market, so that nobody need be asked", () => {
+    expect(within({ sell: { currency: "EUR", amount: most }, buy: dong })).toBe(true);
+    expect(within({ sell: dong, buy: { currency: "EUR", amount: most } })).toBe(true);
+    expect(within({ sell: { currency: "EUR", amount: most }, buy: { currency: "GBP", amount: null } })).toBe(false);
+    expect(within({ sell: { currency: "GBP", amount: null }, buy: { currency: "EUR", amount: most } })).toBe(false);
+  });
+
+  it("is not what only some rates of the market come to", () => {
+    // At the lowest rate of the band, 1.1361 × 0.985, the most dollars there can be cost 82,420,821,046,038,038.28 euros.
+    const buy = { currency: "USD", amount: null };
+    expect(within({ sell: { currency: "EUR", amount: "82400000000000000.00" }, buy })).toBe(false);
+    expect(within({ sell: { currency: "EUR", amount: "82500000000000000.00" }, buy })).toBe(true);
   });
 });
 

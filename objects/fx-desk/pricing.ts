@@ -1,6 +1,6 @@
 import Big from "big.js";
 import { type Conversion, convert, ratioOf, sellFor } from "../../schema/fx.ts";
-import { fromMinor, inRange, type MoneyJson, toMinor } from "../../schema/money.ts";
+import { convertIndicative, fromMinor, inRange, MAX_MINOR, type MoneyJson, toMinor } from "../../schema/money.ts";
 import { REFERENCE_RATES } from "../../schema/reference-rates.ts";
 import type { Asked } from "./events.ts";
 import type { FirmAnswer, FirmQuote, FirmRequest } from "./providers/adapter.ts";
@@ -8,7 +8,7 @@ import type { FirmAnswer, FirmQuote, FirmRequest } from "./providers/adapter.ts"
 const Decimal = Big();
 Decimal.strict = true;
 
-const BASIS = "10000";
+const BASIS = 10_000;
 
 const referenceOf = (currency: string): Big => {
   const rate = REFERENCE_RATES[currency];
@@ -23,8 +23,24 @@ export const inBand = (rate: string, sell: string, buy: string, bandBps: number)
   return asked
     .minus(reference)
     .abs()
-    .times(BASIS)
+    .times(String(BASIS))
     .lte(reference.times(String(bandBps)));
+};
+
+/**
+ * Whether at every rate within the band more than an account holds would change hands, so that there is nothing to ask anybody for.
+ * To the unit it is not exact; what little is let through comes to nothing at the rate that is offered.
+ */
+export const isTooLarge = ({ sell, buy }: FirmRequest, bandBps: number): boolean => {
+  const indicative = (amount: string, from: string, to: string): bigint =>
+    convertIndicative(toMinor({ amount, currency: from }), from, to, REFERENCE_RATES);
+  if (sell.amount !== null) {
+    const least = indicative(sell.amount, sell.currency, buy.currency) * BigInt(BASIS - bandBps);
+    return least > MAX_MINOR * BigInt(BASIS);
+  }
+  if (buy.amount === null) throw new Error("a request without an amount");
+  const least = indicative(buy.amount, buy.currency, sell.currency) * BigInt(BASIS);
+  return least > MAX_MINOR * BigInt(BASIS + bandBps);
 };
 
 /** What became of asking one provider; `latencyMs` null: it was not asked, or its answer is told of elsewhere. */
@@ -72,7 +88,7 @@ const judge = (request: FirmRequest, offer: Offer, rules: PricingRules): Judged 
   }
   const conversion = conversionAt(request, rate);
   if (conversion === null) return without("refused", true);
-  if (!follows(answer, conversion) || firmMs - (latencyMs ?? 0) <= rules.leastFirmMs) return without("refused");
+  if (!follows(answer, conversion) || firmMs - rules.askedMs <= rules.leastFirmMs) return without("refused");
   return {
     asked: { provider, status: "beaten", rate, ...latency },
     candidate: { provider, quote, firmMs, conversion },
@@ -84,6 +100,8 @@ export type PricingRules = {
   bandBps: number;
   /** A quote that is firm no longer than this is as good as none, milliseconds. */
   leastFirmMs: number;
+  /** How long ago the providers were asked, milliseconds: longer than the provider itself took, when others were waited for. */
+  askedMs: number;
   /** Of two equal quotes the better provider's is taken. */
   scoreOf(provider: string): number;
 };

@@ -7,7 +7,7 @@ import { isoTime } from "../kit/clock.ts";
 import type { EventMeta } from "../kit/event-log.ts";
 import type { Quote, QuoteTerms } from "./decide.ts";
 import type { DeskEvent } from "./events.ts";
-import { type Best, type Offer, type Priced, price } from "./pricing.ts";
+import { type Best, isTooLarge, type Offer, type Priced, price } from "./pricing.ts";
 import { NEW_PROVIDER } from "./provider-stats.ts";
 import type { FirmRequest } from "./providers/adapter.ts";
 import type { Rows } from "./rows.ts";
@@ -19,8 +19,15 @@ const LEAST_MS = 1_000;
 
 const OUT_OF_RANGE = "an amount must be from one minor unit to 9223372036854775807";
 
+const noneAt = ({ sell }: FirmRequest): Refused => {
+  const pointer = sell.amount === null ? "/buy/amount" : "/sell/amount";
+  const errors = [{ pointer, detail: "is out of range at the rate of now" }];
+  return reject("amount_out_of_range", "nothing, or more than an account holds, would come out", { errors });
+};
+
 /** What is wrong with a request whatever the providers say; null: nothing. */
-export const faultIn = ({ sell, buy }: FirmRequest): Refused | null => {
+export const faultIn = (request: FirmRequest, bandBps: number): Refused | null => {
+  const { sell, buy } = request;
   if (sell.currency === buy.currency) {
     const errors = [{ pointer: "/buy/currency", detail: "must be another currency than the sold one" }];
     return reject("currency_mismatch", "there is nothing to exchange within one currency", { errors });
@@ -29,29 +36,28 @@ export const faultIn = ({ sell, buy }: FirmRequest): Refused | null => {
     if (amount === null || inRange(toMinor({ amount, currency }))) continue;
     return reject("amount_out_of_range", OUT_OF_RANGE, { errors: [{ pointer, detail: "is out of range" }] });
   }
-  return null;
+  return isTooLarge(request, bandBps) ? noneAt(request) : null;
 };
 
-/** Compares offers by the desk's rules and the log's word on each provider. */
+/** Compares offers, asked for `askedMs` ago, by the desk's rules and the log's word on each provider. */
 export const priced = (
   request: FirmRequest,
   offers: readonly Offer[],
+  askedMs: number,
   settings: DeskSettings,
   { providers }: DeskState,
 ): Priced =>
   price(request, offers, {
     bandBps: settings.band_bps,
     leastFirmMs: settings.margin_ms + LEAST_MS,
+    askedMs,
     scoreOf: (name) => (providers.get(name) ?? NEW_PROVIDER).score,
   });
 
-const noQuote = (request: FirmRequest, { nothing }: Priced): Refused => {
-  if (!nothing)
-    return reject("no_firm_liquidity", "no provider gave a firm rate within the market in time", { retry_after: 5 });
-  const pointer = request.sell.amount === null ? "/buy/amount" : "/sell/amount";
-  const errors = [{ pointer, detail: "is out of range at the rate of now" }];
-  return reject("amount_out_of_range", "nothing, or more than an account holds, would come out", { errors });
-};
+const noQuote = (request: FirmRequest, { nothing }: Priced): Refused =>
+  nothing
+    ? noneAt(request)
+    : reject("no_firm_liquidity", "no provider gave a firm rate within the market in time", { retry_after: 5 });
 
 /** What providers did that comes to no quote is told by an event of its own, when it says anything of them. */
 export const tellAsked = (turn: Turn<DeskState>, { asked }: Priced, meta: EventMeta): void => {
@@ -102,7 +108,7 @@ export const giveQuote = (
   settings: DeskSettings,
   fees: FeeRates,
 ): Result<{ quote: Quote; pruneAt: number }> => {
-  const compared = priced(order.request, order.offers, settings, turn.state);
+  const compared = priced(order.request, order.offers, turn.now - order.askedAt, settings, turn.state);
   if (compared.best === null) {
     tellAsked(turn, compared, order.meta);
     return noQuote(order.request, compared);

@@ -27,8 +27,9 @@ const settingsSchema = z.object({
   KEK: z.base64().refine((text) => Buffer.from(text, "base64").length === 32, "must be 32 bytes, base64"),
   PSP_URL_SANDBOX: z.url(),
   PSP_API_KEY_SANDBOX: z.string().min(1),
-  LP_URL_SANDBOX: z.url(),
-  LP_API_KEY_SANDBOX: z.string().min(1),
+  /** Missing where no liquidity provider is dealt with: only conversions need one, and every object reads these settings. */
+  LP_URL_SANDBOX: z.url().optional(),
+  LP_API_KEY_SANDBOX: z.string().min(1).optional(),
   /** Overrides of the shipped risk rules, JSON. */
   CROWDPAY_RISK: z.string().optional(),
   /** Overrides of the shipped fees: JSON such as {"psp":"0.015"}. */

@@ -278,6 +278,23 @@ describe("a token", () => {
     expect(listener.ended).toBeNull();
   });
 
+  test("that has ended is renewed all the same while its alarm is late; unless something was to go out before", async () => {
+    const pod = await openPod();
+    const [renews, ends] = [await listen(pod, "olga"), await listen(pod, "olga")];
+    await soon(() => expect([renews.seqs, ends.seqs]).toEqual([upto(2), upto(2)]));
+    await runInDurableObject(stubOf(pod), (_, state) => {
+      for (const socket of state.getWebSockets()) {
+        socket.serializeAttachment({ ...(socket.deserializeAttachment() as Seat), ends_at: Date.now() - 1 });
+      }
+    });
+    renews.send({ type: "auth", ticket: await ticketFor(pod, "olga") });
+    await soon(() => expect(renews.of("auth")).toHaveLength(1));
+    await rename(pod, "Porto");
+    await soon(() => expect(ends.ended).toEqual({ code: CLOSE.tokenEnded, reason: "token ended" }));
+    await soon(() => expect(renews.seqs).toEqual(upto(3)));
+    expect([ends.seqs, renews.ended]).toEqual([upto(2), null]);
+  });
+
   test("is not renewed by somebody else's ticket, nor by one that is spent", async () => {
     const pod = await openPod();
     await join(pod, "bob");
@@ -420,36 +437,60 @@ describe("the pod", () => {
     await soon(() => expect(again.seqs).toEqual([4, 5]));
   });
 
-  test("that forgot to tell is asked: the feed looks by itself", async () => {
+  /** A listener whose pod, having forgotten them, has told nothing of its third event. */
+  const untold = async () => {
     const pod = await openPod();
     const listener = await listen(pod, "olga");
     await soon(() => expect(listener.seqs).toEqual([1, 2]));
     await rowsOf(PODS.getByName(pod), "DELETE FROM timers WHERE kind = 'feed'");
     await evictDurableObject(PODS.getByName(pod));
     await rename(pod, "Porto");
+    return { pod, listener };
+  };
+
+  test("that forgot to tell is asked: the feed looks by itself", async () => {
+    const { pod, listener } = await untold();
     await runDurableObjectAlarm(stubOf(pod));
     await soon(() => expect(listener.seqs).toEqual([1, 2, 3]));
   });
 
   test("that wakes while it is watched makes good what was not told", async () => {
-    const pod = await openPod();
-    const listener = await listen(pod, "olga");
-    await soon(() => expect(listener.seqs).toEqual([1, 2]));
-    await rowsOf(PODS.getByName(pod), "DELETE FROM timers WHERE kind = 'feed'");
-    await evictDurableObject(PODS.getByName(pod));
-    await rename(pod, "Porto");
+    const { pod, listener } = await untold();
     await rowsOf(PODS.getByName(pod), "INSERT INTO timers (kind, key, due_at) VALUES ('feed', '', 9000000000000)");
     await evictDurableObject(PODS.getByName(pod));
     await podOf(pod).head();
     await soon(() => expect(listener.seqs).toEqual([1, 2, 3]));
   });
 
-  test("of hundreds of listeners tells each every event once and in order, however they came", async () => {
+  test("of hundreds of listeners tells each every event once and in order, however they came, and waits for no slow one", async () => {
     const pod = await openPod();
+    await join(pod, "bob");
+    const slow = await listen(pod, "bob");
+    await soon(() => expect(slow.seqs).toEqual(upto(4)));
+    // As if a whole window of events had gone out to him since he last acknowledged one.
+    await runInDurableObject(stubOf(pod), (_, state) => {
+      const [socket] = state.getWebSockets("bob");
+      const seat = socket?.deserializeAttachment() as Seat;
+      socket?.serializeAttachment({ ...seat, acked: seat.sent - FEED_LIMITS.window });
+    });
     const crowd = await Promise.all(Array.from({ length: 200 }, (_, index) => listen(pod, "olga", index % 3)));
     await Promise.all(Array.from({ length: 40 }, (_, index) => rename(pod, `Trip ${index}`)));
     await soon(() => {
-      for (const [index, listener] of crowd.entries()) expect(listener.seqs).toEqual(upto(42, (index % 3) + 1));
+      for (const [index, listener] of crowd.entries()) expect(listener.seqs).toEqual(upto(44, (index % 3) + 1));
     });
+    await soon(() => expect(slow.ended).toEqual({ code: CLOSE.tooSlow, reason: "4" }));
+    expect(slow.seqs).toEqual(upto(4));
+  });
+
+  test("whose feed was reset meanwhile tells the new one, and a client that comes back misses nothing", async () => {
+    const pod = await openPod();
+    const before = await listen(pod, "olga");
+    await soon(() => expect(before.seqs).toEqual([1, 2]));
+    await evictDurableObject(stubOf(pod), { webSockets: "close" });
+    await Promise.all([rename(pod, "Porto"), rename(pod, "Faro")]);
+    const after = await listen(pod, "olga", 2);
+    await rename(pod, "Braga");
+    await soon(() => expect(after.seqs).toEqual([3, 4, 5]));
+    expect(before.seqs).toEqual([1, 2]);
   });
 });

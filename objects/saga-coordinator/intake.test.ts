@@ -272,6 +272,8 @@ describe("a transfer", () => {
 
 describe("a charge at a quote", () => {
   const EUR20 = fromMinor(2_000n, "EUR");
+  /** So much that a person looks at it first. */
+  const EUR6000 = fromMinor(600_000n, "EUR");
   const at = (quote: string, settle_currency: string | null = null) =>
     command({ source: { type: "wallet" }, settle_currency, quote });
   const quoteOf = (owner: string) => world.desk.quote(owner, POD, EUR20, "USD", 60_000);
@@ -301,10 +303,32 @@ describe("a charge at a quote", () => {
     expect([...world.desk.deals.values()]).toEqual([]);
   });
 
+  it.each<[string, () => CreateCharge, string]>([
+    ["that is somebody else's", () => at(world.desk.quote("bob", POD, EUR6000, "USD", 60_000), "USD"), "not_found"],
+    ["for another amount", () => at(quoteOf(PAYER), "USD"), "amount_out_of_range"],
+    ["for another pair", () => at(world.desk.quote(PAYER, POD, EUR6000, "JPY", 60_000), "USD"), "currency_mismatch"],
+    ["for another pod", () => at(world.desk.quote(PAYER, "pod_x", EUR6000, "USD", 60_000), "USD"), "currency_mismatch"],
+  ])("%s is a problem where a person would have to look first, too", async (_name, body, code) => {
+    const big = { ...body(), amount: EUR6000 };
+    expect(await answered(charge("r1", 10_000, big))).toMatchObject({ kind: "problem", rejection: { code } });
+  });
+
   it("keeps a refusal of the quote under the key, but not that there is none", async () => {
     await answered(charge("r1", 0, at(world.desk.quote(PAYER, POD, EUR20, "USD", 0), "USD"), "expired"));
     const again = at("fxq_1", "USD");
     expect(await answered(charge("r2", 0, again, "expired"))).toMatchObject({ request_id: "r1", replayed: true });
+    const another = { ...at(quoteOf(PAYER)), amount: EUR6000 };
+    await answered(charge("r1", 0, another, "misfit"));
+    for (const spelled of [another, { ...another, settle_currency: "USD" }]) {
+      expect(await answered(charge("r2", 0, spelled, "misfit"))).toMatchObject({
+        rejection: { code: "amount_out_of_range" },
+        request_id: "r1",
+        replayed: true,
+      });
+    }
+    expect(await answered(charge("r2", 0, command(), "misfit"))).toMatchObject({
+      rejection: { code: "idempotency_mismatch" },
+    });
     await answered(charge("r3", 0, at(quoteOf("bob"), "USD"), "unknown"));
     expect(await answered(charge("r4", 10_000, command(), "unknown"))).toMatchObject({ status: 201 });
   });

@@ -106,7 +106,8 @@ export class Intake {
     if (actor.nearlyFull !== null) return this.#problem(actor.nearlyFull, meta);
     const settling = await settlingOf(this.#deps.env, command, key.request);
     if (!settling.ok) return this.#problem(settling.rejection, meta);
-    const { request } = settling.value;
+    const { request, misfit } = settling.value;
+    if (misfit !== null) return this.#chargeAnswer(await this.#refuse(scope, request, misfit, waitMs, meta));
     let instrument: SealedCharge = null;
     if (command.source.type === "instrument") {
       const found = await this.#lookup(command.source.token);
@@ -224,6 +225,24 @@ export class Intake {
     const saga = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch));
     nameActors(turn, [...accountsNamedBy(saga).map(streamOf.account), ...others]);
     return { kind: "begun", saga };
+  }
+
+  /** Refuses a command for which nothing begins, and keeps that under its key as if something had. */
+  async #refuse(
+    scope: string,
+    request: string,
+    rejection: Rejection,
+    waitMs: number,
+    meta: Meta,
+  ): Promise<Settled<unknown>> {
+    const known = await this.#deps.actor.submit((turn) => {
+      const row = findCommand(turn.sql, scope);
+      if (row !== null) return row;
+      rememberCommand(turn, scope, scope, request, meta.correlation);
+      fixAnswer(turn, scope, "problem", JSON.stringify(rejection));
+      return null;
+    });
+    return known === null ? this.#problem(rejection, meta) : this.#replay(known, request, waitMs, meta);
   }
 
   async #follow(begun: Begun, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {

@@ -1,37 +1,42 @@
 import { canonicalJson } from "../../schema/events.ts";
-import { accept, type Result, reject } from "../../schema/rejections.ts";
+import { misfitOf } from "../../schema/quote-fit.ts";
+import { accept, type Rejection, type Result, reject } from "../../schema/rejections.ts";
 import type { CreateCharge } from "../../schema/rpc/coordinator.ts";
 import { DESK, type DeskRpc, type QuoteRecord } from "../../schema/rpc/desk.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { callActor } from "../kit/stub.ts";
 
-/** A charge's command with its settle currency filled in, and the text of it that is compared under its key. */
-export type Settling = { command: CreateCharge & { settle_currency: string }; request: string };
+/**
+ * A charge's command with its settle currency filled in, and the text of it that is compared under its key. `misfit`: its quote is
+ * for another charge, and always will be.
+ */
+export type Settling = {
+  command: CreateCharge & { settle_currency: string };
+  request: string;
+  misfit: Rejection | null;
+};
 
 /**
- * Fills in the settle currency that a charge at a quote left to the quote. Only what no later step could say is refused here: an
- * unknown quote of which that currency is asked, and any quote for a charge that converts nothing. Whether a quote still serves
- * the desk says when it accepts it.
+ * Fills in the settle currency: the quote's where a charge left it to one, else the amount's. What is wrong with a quote for good
+ * is said here, before anything begins: the desk's own word comes after the review, when it could only fail the charge. Whether
+ * the quote still serves the desk says when it accepts it.
  */
 export const settlingOf = async (
   env: Pick<ObjectEnv, "FX_DESKS">,
   command: CreateCharge,
   request: string,
 ): Promise<Result<Settling>> => {
-  const { quote, payer, amount, settle_currency } = command;
-  if (quote === undefined || (settle_currency !== null && settle_currency !== amount.currency)) {
-    return accept({ command: { ...command, settle_currency: settle_currency ?? amount.currency }, request });
+  const { quote, payer, pod, amount } = command;
+  if (quote === undefined) {
+    const filled = { ...command, settle_currency: command.settle_currency ?? amount.currency };
+    return accept({ command: filled, request, misfit: null });
   }
   const found = await readQuote(env, quote, payer);
   if (!found.ok) return found;
-  const { currency } = found.value.buy;
-  if (settle_currency !== null || currency === amount.currency) {
-    return reject("currency_mismatch", "the quote is not for this charge", {
-      errors: [{ pointer: "/quote", detail: `buys ${currency}` }],
-    });
-  }
-  const filled = { ...command, settle_currency: currency };
-  return accept({ command: filled, request: canonicalJson(filled) });
+  const settle_currency = command.settle_currency ?? found.value.buy.currency;
+  const misfit = misfitOf(found.value, { sell: amount, buy_currency: settle_currency, pod });
+  const filled = { ...command, settle_currency };
+  return accept({ command: filled, request: canonicalJson(filled), misfit: misfit?.rejection ?? null });
 };
 
 /** The command as it compares with the one that came before under its key: what a default was then, it is now. */

@@ -101,6 +101,13 @@ describe("a liquidity provider", () => {
     expect((await ask("lp-good", EUR_100, { currency: "XXX" })).status).toBe(422);
   });
 
+  test("a fill falls short of its quote by the slip, and never comes to nothing", async () => {
+    const quotes = [await quoteOf("lp-good"), (await ask("lp-good", { ...EUR_100, amount: "0.02" }, USD)).body];
+    await set("lp-good", { mode: "good", slip: 3 });
+    const fills = await Promise.all(quotes.map(({ id }) => trade("lp-good", id, newReference())));
+    expect(fills.map(({ body }) => body.buy.amount)).toEqual(["113.58", "0.01"]);
+  });
+
   test("a quote off the market is better for the customer, and one at a set spread is what it says", async () => {
     await set("lp-wide", { mode: "off_market" });
     expect((await quoteOf("lp-wide")).rate).toBe("1.19290");

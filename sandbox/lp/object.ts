@@ -172,14 +172,12 @@ export class LpBooks extends DurableObject<SandboxEnv> {
   }
 }
 
-/** A fill that falls short of its quote by so many minor units of what is bought. */
+/** A fill that falls short of its quote by so many minor units of what is bought; never of all of them. */
 const short = (terms: Terms, slip: number): Terms => {
   if (slip === 0) return terms;
   const digits = exponentOf(terms.buy.currency);
-  const buy: Money = {
-    amount: unscaled(scaled(terms.buy.amount, digits) - BigInt(slip), digits),
-    currency: terms.buy.currency,
-  };
+  const left = scaled(terms.buy.amount, digits) - BigInt(slip);
+  const buy: Money = { amount: unscaled(left > 0n ? left : 1n, digits), currency: terms.buy.currency };
   return { ...terms, buy };
 };
 

@@ -83,7 +83,7 @@ export type HedgeCall = { hedge: string; saga: string; principal: Principal; cor
 
 /**
  * Where a hedge stands. `filled` is final and always answered the same. `unknown`: a trade may have been made; the desk asks that
- * provider by reference and sends to no other meanwhile. `refused`: the provider said no, the next call asks for a new quote.
+ * provider by reference and sends to no other meanwhile. `refused`: the provider said no, or none gave a rate; the next call asks for a new quote.
  */
 export type HedgeAnswer =
   | { outcome: "filled"; provider: string; provider_ref: string; sell: MoneyJson; buy: MoneyJson; rate: string }

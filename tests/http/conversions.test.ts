@@ -139,9 +139,11 @@ describe("a charge settles in another currency", () => {
     const byQuote = must(await charge(wanda, pod, { amount: "99.99", from: "wallet", quote: offered.id }), 201);
     expect([byDesk.status, byQuote.status]).toEqual(["succeeded", "succeeded"]);
     expect(byQuote.fx).toEqual({ quote: offered.id, rate: offered.rate, provider: offered.provider });
-    const entries = await readAll<{ debit: Money | null; charge?: string }>(
-      admin,
-      "/v1/ledger/accounts/wallet:wanda:EUR/entries",
+    // A list follows: what the last charge took may not be in it yet.
+    const entries = await poll(
+      () => readAll<{ debit: Money | null; charge?: string }>(admin, "/v1/ledger/accounts/wallet:wanda:EUR/entries"),
+      (rows) => rows.some(({ charge: of }) => of === byQuote.id),
+      75_000,
     );
     const spent = entries.flatMap(({ debit, charge: of }) => (debit === null ? [] : [[of, debit.amount]]));
     expect(spent).toEqual([

@@ -252,6 +252,18 @@ describe("the door", () => {
     });
   });
 
+  test("opens by each of two tickets that were asked for under one idempotency key: a ticket is told once", async () => {
+    const ask = () => pod.owner.post<{ ticket: string }>(`/v1/pods/${pod.id}/feed-tickets`, {}, { key: "one-key" });
+    const answers = [await ask(), await ask()];
+    expect(answers.map(({ status, headers }) => [status, headers.get("idempotency-replayed")])).toEqual(
+      Array(2).fill([201, null]),
+    );
+    const tickets = answers.map(({ body }) => body.ticket);
+    expect(new Set(tickets).size).toBe(2);
+    const opened = await Promise.all(tickets.map((ticket) => knock(server.url, feedPath(pod.id, `?ticket=${ticket}`))));
+    expect(opened.map(({ status }) => status)).toEqual([101, 101]);
+  });
+
   test("opens for one of many who bring the same ticket at once", async () => {
     const path = feedPath(pod.id, `?ticket=${await feedTicket(pod.owner, pod.id)}`);
     const answers = await Promise.all(upto(10).map(() => knock(server.url, path)));

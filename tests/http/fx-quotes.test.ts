@@ -143,6 +143,17 @@ describe("a firm quote", () => {
     const yen = { sell: { currency: "JPY", amount: "1" }, buy: { currency: "EUR" } };
     expect(await ask(yen)).toMatchObject({ status: 422, body: { code: "amount_out_of_range" } });
   });
+
+  test("of more than an account holds is refused, however often, and is no provider's fault", async () => {
+    const most = "92233720368547758.07";
+    const bought = { sell: { currency: "VND" }, buy: { currency: "EUR", amount: most } };
+    const sold = { sell: { currency: "EUR", amount: most }, buy: { currency: "VND" } };
+    for (const body of [bought, sold, bought, sold]) {
+      expect(await ask(body)).toMatchObject({ status: 422, body: { code: "amount_out_of_range" } });
+    }
+    expect((await providers()).map(({ state }) => state)).toEqual(["closed", "closed", "closed"]);
+    expect((await ask(eurToUsd())).status).toBe(201);
+  });
 });
 
 describe("providers that fail", () => {

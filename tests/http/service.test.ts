@@ -173,8 +173,6 @@ test.each([
 });
 
 test.each([
-  ["POST", "/v1/fx/quotes"],
-  ["GET", "/v1/fx/rates?base=EUR"],
   ["POST", "/v1/payouts/pot_00000000000000000000000000/approvals"],
   ["POST", "/v1/pods/pod_00000000000000000000000000/payouts"],
   ["POST", "/graphql"],

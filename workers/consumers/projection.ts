@@ -23,6 +23,8 @@ export type ProjectionPorts = {
   now(): number;
   /** The tables to write: those readers see when left out. A rebuild's are written without a word to the metrics. */
   generation?: Generation;
+  /** Nothing is written once the tables have become others than they were at this epoch. */
+  epoch?: number;
 };
 
 /** How far a stream came. */
@@ -157,8 +159,12 @@ const outcomeOf = ({ plan, at, pulled, error }: Task): StreamOutcome => {
  * The same runs into the tables a rebuild is filling, before readers see them in the others: so the tables that come next are
  * never behind those that serve. What fails here the rebuild itself catches up with; readers must not wait for it.
  */
-const shadow = async (ports: ProjectionPorts, runs: ReadonlyMap<string, readonly Run[]>): Promise<void> => {
-  await projectRuns({ ...ports, generation: "next" }, runs).catch(() => undefined);
+const shadow = async (
+  ports: ProjectionPorts,
+  epoch: number,
+  runs: ReadonlyMap<string, readonly Run[]>,
+): Promise<void> => {
+  await projectRuns({ ...ports, generation: "next", epoch }, runs).catch(() => undefined);
 };
 
 /**
@@ -173,13 +179,19 @@ export const projectRuns = async (
 ): Promise<Map<string, StreamOutcome>> => {
   const tasks = [...runs].map(([stream, list]) => taskFor(stream, list));
   let open = tasks;
+  let shadowedAt: number | null = null;
   for (let round = 1; open.length > 0; round++) {
     const { checkpoints, epoch, shadowed } = await readStanding(
       ports.db,
       generationOf(ports),
       open.map(({ stream }) => stream),
     );
-    if (round === 1 && shadowed && generationOf(ports) === "serving") await shadow(ports, runs);
+    if (ports.epoch !== undefined && ports.epoch !== epoch) break;
+    // Once for each making of the next tables: a rebuild may have begun since the last round.
+    if (shadowed && shadowedAt !== epoch && generationOf(ports) === "serving") {
+      await shadow(ports, epoch, runs);
+      shadowedAt = epoch;
+    }
     await inParallel(PULLS_AT_ONCE, open, (task) => {
       const at = checkpoints.get(task.stream) ?? NEW_STREAM;
       if (round > 1 && at.seq !== task.at.seq) task.alone = true;

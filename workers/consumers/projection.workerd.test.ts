@@ -298,8 +298,8 @@ describe("a projection", () => {
     expect(await nameOf(pod)).toBe("Trip");
   });
 
-  it("moves only the checkpoint of a risk profile or a gateway", async () => {
-    const log = logOf(`risk/${fresh("pod")}`, [{ type: "risk.assessed", data: {} }]);
+  it.each(["risk", "psp", "fx"])("moves only the checkpoint of a stream of kind %s", async (kind) => {
+    const log = logOf(`${kind}/${fresh("pod")}`, [{ type: "something.happened", data: {} }]);
     await project([runOf(log, 1, 1)]);
     expect(await checkpoint(log)).toBe(1);
   });

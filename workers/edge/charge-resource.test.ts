@@ -27,6 +27,11 @@ describe("a charge as it is read", () => {
     expect(JSON.stringify(shown)).not.toMatch(/score|c2VhbGVk|key-1/);
   });
 
+  it("is the same text whether the actor has just made it or read it from its journal", () => {
+    const woken: ChargeRecord = { ...charge, fees: [{ amount: eur("1.50"), name: "psp" }] };
+    expect(JSON.stringify(chargeResource(woken, false))).toBe(JSON.stringify(chargeResource(charge, false)));
+  });
+
   it("shows operators the score", () => {
     expect(chargeResource(charge, true).risk).toEqual({ outcome: "approve", reasons: [], score: 12 });
   });

@@ -10,7 +10,8 @@ export const chargeResource = (charge: ChargeRecord, operator: boolean) => {
     status,
     amount,
     ...(settled === null ? {} : { settled }),
-    fees,
+    // An actor that wakes has them as its journal spells them, by field name: one answer is one text all the same.
+    fees: fees.map(({ name, amount: fee }) => ({ name, amount: fee })),
     ...(fx === undefined ? {} : { fx }),
     risk: risk && {
       outcome: risk.outcome,

@@ -1,6 +1,6 @@
 import { PROJECTED, PROJECTOR, type ProjectedTable } from "../../schema/read-model.ts";
 import { type Generation, tableIn } from "../consumers/generation.ts";
-import { type Lag, laggingStatement } from "./fill.ts";
+import { type Lag, laggingStatement, MAX_LAGGING } from "./fill.ts";
 
 /** Rows compared in one step. */
 const PAGE = 1_000;
@@ -48,10 +48,12 @@ export const comparePage = async (db: D1Database, at: Position): Promise<Compare
   if (table === undefined) throw new RangeError(`no table ${at.table} is projected`);
   const [lagging, page] = await db.batch([laggingStatement(db), pageStatement(db, table, at)]);
   const uneven = new Set(((lagging?.results ?? []) as Lag[]).map(({ stream }) => stream));
+  // As many as are ever named: any other stream may be uneven as well.
+  const unevenAll = uneven.size >= MAX_LAGGING;
   const rows = (page?.results ?? []) as ({ differs: number } & Record<string, string | number>)[];
   const keyOf = (row: Record<string, string | number>): Key => table.key.map((column) => row[column] ?? "");
   const differing = rows.filter(({ differs }) => differs === 1).map(keyOf);
-  const isUneven = ([first]: Key): boolean => uneven.has(table.streamOf(String(first)) ?? "");
+  const isUneven = ([first]: Key): boolean => unevenAll || uneven.has(table.streamOf(String(first)) ?? "");
   if (differing.some(isUneven)) return { settled: false };
   const last = rows.at(-1);
   return {

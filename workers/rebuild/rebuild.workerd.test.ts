@@ -5,10 +5,14 @@ import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { LogRow, Run } from "../../schema/events.ts";
 import { createIdSource, SHARDS } from "../../schema/ids.ts";
 import { PROJECTED, REBUILD_PHASES, type RebuildPhase } from "../../schema/read-model.ts";
+import type { Pull } from "../consumers/actors.ts";
+import type { Generation } from "../consumers/generation.ts";
 import { projectRuns } from "../consumers/projection.ts";
 import { beaconOf, logOf } from "../consumers/testing/logs.ts";
 import { chargeBegan, creditsTo, joined, podMade, promoted, removed, stepped } from "../consumers/testing/stories.ts";
+import { comparePage, FIRST } from "./compare.ts";
 import { clearSome, exchangeStatements, isBehind } from "./exchange.ts";
+import { catchUp, MAX_LAGGING } from "./fill.ts";
 import type { RebuildPorts } from "./ports.ts";
 import { beginRebuild, hasEnded, loadRebuild, type Rebuild, STALE_MS, Superseded } from "./record.ts";
 import { nameKnownStreams } from "./sources.ts";
@@ -91,9 +95,9 @@ const portsOf = ({ actors = new Actors(), ...given }: Given = {}): Omit<RebuildP
   ...given,
 });
 
-const project = (runs: readonly Run[], on: { db?: D1Database; actors?: Actors } = {}) =>
+const project = (runs: readonly Run[], on: { db?: D1Database; actors?: Actors; generation?: Generation } = {}) =>
   projectRuns(
-    { db: on.db ?? db, pull: (on.actors ?? new Actors()).pull, now: Date.now },
+    { db: on.db ?? db, pull: (on.actors ?? new Actors()).pull, now: Date.now, generation: on.generation ?? "serving" },
     Map.groupBy(runs, ({ stream }) => stream),
   );
 const projectAll = () => project(LOGS.map(beaconOf));
@@ -110,6 +114,8 @@ const drive = async (ports: Omit<RebuildPorts, "beat">, from: Rebuild, until = (
   while (!hasEnded(rebuild) && !until(rebuild)) rebuild = await takeStep(ports, rebuild);
   return rebuild;
 };
+const upTo = (phase: RebuildPhase, actors: Actors, from: Rebuild) =>
+  drive(portsOf({ actors }), from, (rebuild) => rebuild.phase === phase);
 const rebuildAll = async (given: Given = {}) => drive(portsOf(given), await begin());
 
 const tables = async (suffix = ""): Promise<Record<string, unknown[]>> => {
@@ -259,6 +265,59 @@ describe("a rebuild", () => {
   });
 });
 
+describe("more streams that lag than one look names", () => {
+  /** Streams that sort before every pod's, with a checkpoint in the next tables alone, and nothing in their logs. */
+  const lagging = (count: number) =>
+    run(
+      `INSERT INTO checkpoints_next (stream, consumer, seq, hash, updated_at)
+       SELECT 'account/wallet:user-' || value || ':EUR', 'projector', 1, '', '' FROM
+         (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < ?1) SELECT value FROM n)`,
+      count,
+    );
+  const nextPods = () =>
+    project(
+      [LOGS[0], LOGS[1]].map((log) => beaconOf(log ?? [])),
+      { generation: "next" },
+    );
+
+  it("make no difference of a row whose stream is not among the named", async () => {
+    await lagging(MAX_LAGGING);
+    await nextPods();
+    expect(await comparePage(db, FIRST)).toEqual({ settled: false });
+    await run("DELETE FROM checkpoints_next WHERE stream = 'account/wallet:user-1:EUR'");
+    expect(await comparePage(db, FIRST)).toEqual({ settled: false });
+  });
+
+  it("are all caught up with, a few at a time, and the driver is heard of meanwhile", async () => {
+    await lagging(MAX_LAGGING);
+    await nextPods();
+    const actors = new Actors();
+    let [beats, held, most] = [0, 0, 0];
+    const pull: Pull = (...asked) => {
+      most = Math.max(most, ++held);
+      return actors.pull(...asked);
+    };
+    const beat = async () => {
+      beats++;
+      held = 0;
+    };
+    await catchUp({ ...portsOf(), pull, beat });
+    expect((await tables()).pods).toEqual(reference.pods);
+    expect(most).toBeLessThanOrEqual(64);
+    expect(beats).toBeGreaterThan(20);
+  });
+});
+
+/** The database, with something done before a batch, the nth that a projection makes. */
+const meddledWith = (before: (batch: number) => Promise<unknown> | undefined): D1Database => {
+  let batches = 0;
+  const batch = async (statements: D1PreparedStatement[]) => {
+    await before(++batches);
+    return db.batch(statements);
+  };
+  return { prepare: (sql: string) => db.prepare(sql), batch } as unknown as D1Database;
+};
+
 describe("new events during a rebuild", () => {
   it("reach the next tables before readers see them", async () => {
     const actors = new Actors([2, 2, 1, 0, 0]);
@@ -276,18 +335,36 @@ describe("new events during a rebuild", () => {
     const rebuild = await drive(portsOf({ actors }), await begin(), ({ phase }) => phase === "comparing");
     const money = actors.write(2, 2);
     // The checkpoints of both, the next tables' documents and their write: four batches, and no fifth.
-    let batches = 0;
-    const dying = {
-      prepare: (sql: string) => db.prepare(sql),
-      batch: async (statements: D1PreparedStatement[]) => {
-        if (++batches > 4) throw new Error("killed");
-        return db.batch(statements);
-      },
-    } as unknown as D1Database;
+    const dying = meddledWith((batch) => (batch > 4 ? Promise.reject(new Error("killed")) : undefined));
     await project(money === null ? [] : [money], { db: dying, actors }).catch(() => undefined);
     expect([(await tables()).entries?.length, (await tables("_next")).entries?.length]).toEqual([0, 2]);
     expect(await drive(portsOf({ actors }), rebuild)).toMatchObject({ phase: "done", differ: 0 });
     expect((await tables()).entries).toHaveLength(2);
+  });
+
+  it("are not written to what the next tables have become while a consumer was about to", async () => {
+    const actors = new Actors([2, 2, 0, 0, 0]);
+    const rebuild = await drive(portsOf({ actors }), await begin(), ({ phase }) => phase === "comparing");
+    const money = actors.write(2, 3);
+    // Of a stream that was unknown, so that its checkpoint tells nothing. The fourth batch is the write to the next tables: by then they have been exchanged and swept.
+    const overtaken = meddledWith((batch) => (batch === 4 ? drive(portsOf({ actors }), rebuild) : undefined));
+    const outcomes = await project(money === null ? [] : [money], { db: overtaken, actors });
+    expect([...outcomes.values()]).toEqual([{ state: "current", seq: 3, head: 3 }]);
+    expect((await tables()).entries).toHaveLength(2);
+    expect(Object.values(await tables("_next")).flat()).toEqual([]);
+    expect((await run("SELECT stream FROM checkpoints_next")).results).toEqual([]);
+  });
+
+  it("of a batch that a rebuild overtook in its beginning reach the next tables all the same", async () => {
+    const actors = new Actors([2, 2, 1, 0, 0]);
+    const money = actors.write(2, 2);
+    // The third batch is the write to the tables that serve: by then the next ones are filled, as far as the log had been read.
+    const behind = new Actors([2, 2, 1, 0, 0]);
+    const overtaken = meddledWith((batch) =>
+      batch === 3 ? begin().then((begun) => upTo("comparing", behind, begun)) : undefined,
+    );
+    await project(money === null ? [] : [money], { db: overtaken, actors });
+    expect([(await tables()).entries?.length, (await tables("_next")).entries?.length]).toEqual([2, 2]);
   });
 
   it("are projected to the tables that serve even when the next ones cannot take them", async () => {
@@ -305,12 +382,10 @@ type Scheduler = fc.Scheduler;
 
 /** The database as one of several sees it: before each of its batches any of the others may have their turn. */
 const gated = (turns: Scheduler, who: string, budget = { batches: Number.POSITIVE_INFINITY }): D1Database => {
-  const batch = async (statements: D1PreparedStatement[]) => {
+  return meddledWith(async (batch) => {
     await turns.schedule(Promise.resolve(), who);
-    if (--budget.batches < 0) throw new Error("killed");
-    return db.batch(statements);
-  };
-  return { prepare: (sql: string) => db.prepare(sql), batch } as unknown as D1Database;
+    if (batch > budget.batches) throw new Error("killed");
+  });
 };
 
 type Action = { at: number; events: number; lost: boolean };
@@ -322,8 +397,6 @@ const action: fc.Arbitrary<Action> = fc.record({
 const lane = fc.array(action, { maxLength: 8 });
 /** Where the others join in: most of a rebuild is filling, and most of what could go wrong is at its end. */
 const joinedAt = fc.constantFrom(...REBUILD_PHASES.slice(0, 4));
-const upTo = (phase: RebuildPhase, actors: Actors, from: Rebuild) =>
-  drive(portsOf({ actors }), from, (rebuild) => rebuild.phase === phase);
 const start = fc.tuple(...LOGS.map((log) => fc.nat({ max: log.length })));
 
 /** Writes and projects, as one consumer of several would; a lost message is only written. */
@@ -381,6 +454,7 @@ describe("whatever the order of a rebuild and of live projection", () => {
         ]);
         const [done] = await turns.waitFor(everybody);
         expect(done).toMatchObject({ phase: "done", differ: 0 });
+        expect(Object.values(await tables("_next")).flat()).toEqual([]);
         await finish(actors);
       }),
       { numRuns: 20, endOnFailure: true },

@@ -3,11 +3,8 @@ import { HOUSE_STREAMS } from "../../schema/streams.ts";
 import { readStanding } from "../consumers/checkpoints.ts";
 import { parseCursor } from "../read-model/page.ts";
 import { listStreams } from "../read-model/queries.ts";
-import { fillStreams } from "./fill.ts";
+import { FILLED_AT_ONCE, fillStreams } from "./fill.ts";
 import type { RebuildPorts } from "./ports.ts";
-
-/** Streams filled in one step: their pulls are held in memory at once. */
-const PAGE = 32;
 
 /** Where streams come from, in order: the house's own, the directory of each shard, and what the old read model knew. */
 export type Position = { source: number; after: string | null };
@@ -17,13 +14,16 @@ const OLD_READ_MODEL = 1 + SHARDS;
 type Page = { streams: readonly string[]; next: string | null };
 
 const knownPage = async (db: D1Database, after: string | null): Promise<Page> => {
-  const { data, next } = await listStreams(db, { limit: PAGE, after: after === null ? null : parseCursor(after) });
+  const { data, next } = await listStreams(db, {
+    limit: FILLED_AT_ONCE,
+    after: after === null ? null : parseCursor(after),
+  });
   return { streams: data, next };
 };
 
 const pageAt = (ports: RebuildPorts, { source, after }: Position): Promise<Page> => {
   if (source === 0) return Promise.resolve({ streams: HOUSE_STREAMS, next: null });
-  return source === OLD_READ_MODEL ? knownPage(ports.db, after) : ports.directory(source - 1, after, PAGE);
+  return source === OLD_READ_MODEL ? knownPage(ports.db, after) : ports.directory(source - 1, after, FILLED_AT_ONCE);
 };
 
 /**

@@ -53,17 +53,23 @@ describe("accept", () => {
   });
 
   it.each<RejectionCode>(["not_found", "quote_used", "quote_expired", "currency_mismatch", "amount_out_of_range"])(
-    "that is refused %s is that refusal, word for word, and an expired charge where one exists",
+    "that is refused %s is so refused, and an expired charge where one exists",
     async (code) => {
-      const refusal = reject(code, "no", { errors: [{ pointer: "/quote", detail: "must be for this charge" }] });
-      const { report } = await performing(saga, { desk: () => refusal });
+      const errors = [{ pointer: "/quote", detail: "must be for this charge" }];
+      const { report } = await performing(saga, { desk: () => reject(code, "no", { errors }) });
       expect(report).toMatchObject({
         outcome: "declined",
-        declined: { rejection: refusal.rejection, code: "expired", decline_reason: code },
+        declined: { rejection: { code, detail: "no", errors }, code: "expired", decline_reason: code },
       });
       expect(report.declined).not.toHaveProperty("exists");
     },
   );
+
+  it("of an amount that comes to nothing points at the charge's own amount", async () => {
+    const errors = [{ pointer: "/sell/amount", detail: "is out of range at the rate of now" }];
+    const { report } = await performing(saga, { desk: () => reject("amount_out_of_range", "no", { errors }) });
+    expect(report.declined?.rejection.errors).toMatchObject([{ pointer: "/amount/amount" }]);
+  });
 
   it("that finds no provider is a charge that failed", async () => {
     const { report } = await performing(saga, { desk: () => reject("no_firm_liquidity", "nobody") });

@@ -61,8 +61,15 @@ const refusedBy = (rejection: Rejection): Move => {
   if (rejection.code === "no_firm_liquidity") {
     return { outcome: "declined", declined: { rejection, code: rejection.code, decline_reason: null, exists: true } };
   }
-  return { outcome: "declined", declined: { rejection, code: "expired", decline_reason: rejection.code } };
+  const told = inTheCharge(rejection);
+  return { outcome: "declined", declined: { rejection: told, code: "expired", decline_reason: told.code } };
 };
+
+/** What the desk finds wrong with an amount it was to sell is the charge's amount to whoever pays. */
+const inTheCharge = ({ errors, ...rejection }: Rejection): Rejection =>
+  errors === undefined
+    ? rejection
+    : { ...rejection, errors: errors.map((at) => ({ ...at, pointer: at.pointer.replace(/^\/sell\//, "/amount/") })) };
 
 const settleWith = async (saga: Saga, op: DeskOp, port: CallPort): Promise<Move> => {
   const answer: DeskAnswer = await port.desk(op);

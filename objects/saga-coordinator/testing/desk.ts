@@ -1,10 +1,11 @@
 import { feeRates, settle } from "../../../schema/fees.ts";
 import { convert } from "../../../schema/fx.ts";
 import { type MoneyJson, toMinor } from "../../../schema/money.ts";
+import { misfitOf } from "../../../schema/quote-fit.ts";
 import { type Rejection, reject } from "../../../schema/rejections.ts";
 import type { AcceptedTerms, DeskAnswer, DeskOp, HedgeAnswer, HedgeCall } from "../../../schema/rpc/desk.ts";
 
-type Quote = { id: string; subject: string; pod: string | null; sell: MoneyJson; buy: string; expiresAt: number };
+type Quote = { id: string; subject: string; pod: string | null; sell: MoneyJson; buy: MoneyJson; expiresAt: number };
 type Deal = { charge: string; terms: AcceptedTerms; state: "accepted" | "released" | "converted" };
 type Filled = Extract<HedgeAnswer, { outcome: "filled" }>;
 type Hedged = { hedge: string; calls: number; answer: Filled | null };
@@ -46,13 +47,14 @@ export class DeskModel {
   /** A quote of a person's; its id. */
   quote(subject: string, pod: string | null, sell: MoneyJson, buy: string, ttlMs: number): string {
     const id = `fxq_${++this.#made}`;
-    this.#quotes.set(id, { id, subject, pod, sell, buy, expiresAt: this.#now() + ttlMs });
+    const bought = { amount: "0", currency: buy };
+    this.#quotes.set(id, { id, subject, pod, sell, buy: bought, expiresAt: this.#now() + ttlMs });
     return id;
   }
 
-  readQuote(id: string, subject: string): { buy: { currency: string } } | null {
+  readQuote(id: string, subject: string): Omit<Quote, "expiresAt"> | null {
     const quote = this.#quotes.get(id);
-    return quote?.subject === subject ? { buy: { currency: quote.buy } } : null;
+    return quote?.subject === subject ? quote : null;
   }
 
   apply(op: DeskOp): DeskAnswer {
@@ -113,10 +115,7 @@ export class DeskModel {
     if (quote === undefined || quote.subject !== op.payer) return reject("not_found", "no such quote");
     if (this.#spent.has(quote.id)) return reject("quote_used", "spent");
     if (this.#now() >= quote.expiresAt) return reject("quote_expired", "late");
-    if (quote.sell.currency !== op.sell.currency || quote.buy !== op.buy_currency)
-      return reject("currency_mismatch", "another pair");
-    if ((quote.pod ?? op.pod) !== op.pod) return reject("currency_mismatch", "another pod");
-    return quote.sell.amount === op.sell.amount ? null : reject("amount_out_of_range", "another amount");
+    return misfitOf(quote, op);
   }
 
   #release(saga: string): DeskAnswer {

@@ -58,7 +58,8 @@ export const feedRoutes = [
     operation: "feed.ticket",
     method: "POST",
     path: "/v1/pods/{id}/feed-tickets",
-    summary: "A ticket for this pod's feed, for a client that cannot send a header. Good once, for a minute.",
+    summary:
+      "A ticket for this pod's feed, for a client that cannot send a header. Good once, for a minute. Each call makes one of its own, whatever its idempotency key.",
     // A ticket that was told twice would be worth stealing: each call makes one of its own.
     idempotency: "none",
     body: emptyBody,
