@@ -19,7 +19,7 @@ const unit: TestProjectInlineConfiguration = {
   plugins: [sqlAsText],
   test: {
     name: "unit",
-    include: ["{schema,objects,workers,sandbox,tools,policy,bench}/**/*.test.ts"],
+    include: ["{schema,objects,workers,sandbox,tools,policy,bench,tests/chaos}/**/*.test.ts"],
     exclude: [...OUTSIDE, "**/*.workerd.test.ts"],
     testTimeout: 20_000,
   },
