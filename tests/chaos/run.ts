@@ -37,7 +37,11 @@ const MOST: { server: Peak; own: Peak } = {
   own: { memory: 1.5 * 2 ** 30, files: 512 },
 };
 
-const ENVIRONMENTS: Environments = { harmed: { CROWDPAY_CLOCK: "manual" }, healed: { CROWDPAY_CLOCK: "manual" } };
+/** The clock can be stepped, and while things go wrong the events queue loses, doubles and reorders what it is given. */
+const environments = (seed: number): Environments => {
+  const clock = { CROWDPAY_CLOCK: "manual" };
+  return { harmed: { ...clock, CROWDPAY_FAULTS: "none", CROWDPAY_QUEUE_FAULTS: String(seed) }, healed: clock };
+};
 
 /** One pool in each of these: two decimals, none, three. */
 const CURRENCIES = ["EUR", "JPY", "BHD"] as const;
@@ -107,7 +111,7 @@ const boundsVerdict = (server: Peak, own: Peak): Verdict => {
 
 /** A run: load and blows side by side, then healing, then judgement. Throws only when the server cannot be started again. */
 export const runChaos = async ({ seed, lengthMs, root, say = () => undefined }: Chaos): Promise<Outcome> => {
-  await using victim = await Victim.open(ENVIRONMENTS, root);
+  await using victim = await Victim.open(environments(seed), root);
   const records = new Records();
   const ground = await openGround(victim.server);
   say(`${ground.users.length} people, ${ground.pools.length} pools`);
@@ -115,6 +119,7 @@ export const runChaos = async ({ seed, lengthMs, root, say = () => undefined }: 
   say(`${records.charges.size} charges acknowledged, ${records.open.length} under way; healing`);
   await victim.heal();
   await awaitEnds(ground, victim, records, ENDED_MS);
+  await victim.lookAgain();
   say("everything has ended; judging");
   const finding = await judge(ground, api(victim.server.sandboxUrl), records);
   const own = usage(process.pid);

@@ -97,6 +97,11 @@ export class Victim implements AsyncDisposable {
     await this.#stepClock("PT45S");
   }
 
+  /** Whoever looks at growing gaps whether his messages have come looks now, and not in half an hour. */
+  async lookAgain(): Promise<void> {
+    await this.#stepClock("PT30M");
+  }
+
   /** Asks until there is an answer to keep, across restarts. Rejects when a living server leaves a request unanswered. */
   async through<T>(what: string, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
     const deadline = Date.now() + ANSWER_MS;

@@ -8,7 +8,10 @@ import type { Tier } from "./targets.ts";
 export type Order = { changed: { file: string; source: string } | null; tier: Tier };
 
 /** A tier that takes longer runs for ever: a loop has lost its end. Milliseconds. */
-const ENDLESS_MS = 60_000;
+const ENDLESS_MS = 120_000;
+
+/** What became of the tests: `endless` when they had to be stopped. */
+export type Verdict = "passed" | "failed" | "endless";
 
 type Reply = { fails?: boolean; error?: string };
 
@@ -21,8 +24,8 @@ export class Session {
     this.#env = env;
   }
 
-  /** True when some test fails, cannot be loaded, or does not end. */
-  async fails(order: Order): Promise<boolean> {
+  /** Failed: some test did, or could not be loaded. */
+  async run(order: Order): Promise<Verdict> {
     const child = await this.#tester();
     const over = new AbortController();
     const { signal } = over;
@@ -35,10 +38,10 @@ export class Session {
       ]);
       if (reply === null) {
         this.close();
-        return true;
+        return "endless";
       }
       if (reply.fails === undefined) throw new Error(reply.error ?? "no reply");
-      return reply.fails;
+      return reply.fails ? "failed" : "passed";
     } finally {
       over.abort();
     }

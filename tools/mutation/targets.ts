@@ -14,7 +14,7 @@ const accountTiers: readonly Tier[] = [unit(account, "decide", "state"), unit(ac
 const coordinatorTiers: readonly Tier[] = [
   unit(coordinator, "decide", "definitions/definition", "definitions/kinds"),
   unit(coordinator, "driver", "intake", "webhooks", "begin-transfer", "calls/provider"),
-  { ...unit(coordinator, "simulation"), name: "random histories no money is made or lost" },
+  { ...unit(coordinator, "simulation"), name: "no money is made or lost" },
 ];
 
 const DECIDING = [
