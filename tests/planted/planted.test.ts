@@ -7,14 +7,14 @@ import { describe, expect, test } from "vitest";
 import { PLANTED, type PlantedBug } from "../../tools/mutation/planted.ts";
 import { ROOT } from "../../tools/settings.ts";
 
-type Result = { fullName: string; title: string; status: string };
+type Result = { title: string; status: string; failureMessages: string[] };
 type Report = { testResults: { assertionResults: Result[] }[] };
 
 /** Histories a simulation may take to notice. */
 const SEEDS = "600";
 
 /** Runs the check a bug is for, with the bug in the code; answers what became of it. */
-const checked = async ({ name, check }: PlantedBug): Promise<string[]> => {
+const checked = async ({ name, check }: PlantedBug): Promise<Result[]> => {
   const folder = mkdtempSync(join(tmpdir(), "crowdpay-planted-"));
   const report = join(folder, "report.json");
   try {
@@ -31,7 +31,7 @@ const checked = async ({ name, check }: PlantedBug): Promise<string[]> => {
     await once(child, "exit");
     const { testResults } = JSON.parse(readFileSync(report, "utf8")) as Report;
     const ran = testResults.flatMap(({ assertionResults }) => assertionResults);
-    return ran.filter(({ title }) => title === check.test).map(({ status }) => status);
+    return ran.filter(({ title }) => title === check.test);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -40,7 +40,14 @@ const checked = async ({ name, check }: PlantedBug): Promise<string[]> => {
 describe("a planted bug is noticed by the check that is there for it", () => {
   for (const bug of PLANTED) {
     test(bug.name, { timeout: 180_000 }, async () => {
-      expect(await checked(bug)).toEqual(["failed"]);
+      const results = await checked(bug);
+      console.log(
+        `${bug.name}: ${results
+          .flatMap(({ failureMessages }) => failureMessages)
+          .join()
+          .slice(0, 300)}`,
+      );
+      expect(results.map(({ status }) => status)).toEqual(["failed"]);
     });
   }
 });

@@ -196,7 +196,7 @@ export const PLANTED: readonly PlantedBug[] = [
     {
       project: "actors",
       file: "workers/consumers/projection.workerd.test.ts",
-      test: "counts a credit once when two consumers project it at the same moment",
+      test: "rolls the whole batch back when the race is lost",
     },
     ["workers/consumers/checkpoints.ts", "next.value->>'seq', NULL),", "next.value->>'seq', next.value->>'seq'),"],
   ),
