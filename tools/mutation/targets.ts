@@ -9,7 +9,7 @@ const unit = (folder: string, ...names: string[]): Tier => ({
   tests: names.map((name) => `${folder}/${name}.test.ts`),
 });
 
-const accountTiers: readonly Tier[] = [unit(account, "decide", "state"), unit(account, "model")];
+const accountTiers: readonly Tier[] = [unit(account, "decide", "decide-opening", "state"), unit(account, "model")];
 
 const coordinatorTiers: readonly Tier[] = [
   unit(coordinator, "decide", "definitions/definition", "definitions/kinds"),
