@@ -5,7 +5,7 @@ import type { Server } from "../support/server.ts";
 import { fundWallet, openPod, operator } from "../support/story.ts";
 import { awaitEnds, type Ground, type Pool, runLoad } from "./load.ts";
 import { Records } from "./records.ts";
-import { type Blow, scheduleOf } from "./schedule.ts";
+import { scheduleOf } from "./schedule.ts";
 import { type Finding, judge, OPENING } from "./verdict.ts";
 import { type Environments, type Peak, type Struck, usage, Victim } from "./victim.ts";
 
@@ -28,7 +28,9 @@ export type Outcome = {
   own: Peak;
 };
 
-const CLIENTS = 24;
+const CLIENTS = 32;
+/** Nothing is done to the server in the last of the load. Milliseconds. */
+const QUIET_END_MS = 3_000;
 /** Until everything left under way has ended, once nothing goes wrong any more. */
 const ENDED_MS = 120_000;
 /** Bounds on what a run may take, whatever its length. */
@@ -62,13 +64,21 @@ const openGround = async (server: Server): Promise<Ground> => {
 
 type Say = (line: string) => void;
 
-const strikeAll = async (blows: readonly Blow[], victim: Victim, say: Say, over: AbortSignal): Promise<void> => {
+/** Blow after blow until the load is about to end: what was begun last should meet a living server once. */
+const strikeAll = async (
+  seed: number,
+  lengthMs: number,
+  victim: Victim,
+  say: Say,
+  over: AbortSignal,
+): Promise<void> => {
   const began = Date.now();
-  for (const blow of blows) {
-    await delay(Math.max(0, blow.at - (Date.now() - began)), undefined, { signal: over }).catch(() => undefined);
-    if (over.aborted) return;
-    const { at, kind, ...detail } = blow;
-    say(`${(at / 1_000).toFixed(1)} s ${kind} ${Object.values(detail).join(" ")}`);
+  for (const blow of scheduleOf(seed)) {
+    await delay(blow.after, undefined, { signal: over }).catch(() => undefined);
+    const elapsed = Date.now() - began;
+    if (over.aborted || elapsed > lengthMs - QUIET_END_MS) return;
+    const { after: _, kind, ...detail } = blow;
+    say(`${(elapsed / 1_000).toFixed(1)} s ${[kind, ...Object.values(detail)].join(" ")}`);
     await victim.strike(blow);
   }
 };
@@ -85,7 +95,7 @@ const harm = async (
   const over = new AbortController();
   const stop = setTimeout(() => over.abort(), lengthMs);
   try {
-    const blows = strikeAll(scheduleOf(seed, lengthMs), victim, say, over.signal);
+    const blows = strikeAll(seed, lengthMs, victim, say, over.signal);
     await Promise.all([runLoad(seed, ground, victim, records, over.signal), blows]);
   } finally {
     clearTimeout(stop);

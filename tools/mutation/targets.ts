@@ -12,7 +12,7 @@ const unit = (folder: string, ...names: string[]): Tier => ({
 const accountTiers: readonly Tier[] = [unit(account, "decide", "decide-opening", "state"), unit(account, "model")];
 
 const coordinatorTiers: readonly Tier[] = [
-  unit(coordinator, "decide", "definitions/definition", "definitions/kinds"),
+  unit(coordinator, "decide", "decide-edges", "definitions/definition", "definitions/kinds"),
   unit(coordinator, "driver", "intake", "webhooks", "begin-transfer", "calls/provider"),
   { ...unit(coordinator, "simulation"), name: "no money is made or lost" },
 ];
