@@ -42,7 +42,8 @@ const MOST: { server: Peak; own: Peak } = {
 /** The clock can be stepped, and while things go wrong the events queue loses, doubles and reorders what it is given. */
 const environments = (seed: number): Environments => {
   const clock = { CROWDPAY_CLOCK: "manual" };
-  return { harmed: { ...clock, CROWDPAY_FAULTS: "none", CROWDPAY_QUEUE_FAULTS: String(seed) }, healed: clock };
+  const queue = { CROWDPAY_FAULTS: "none", CROWDPAY_FAULT_POINTS: "off", CROWDPAY_QUEUE_FAULTS: String(seed) };
+  return { harmed: { ...clock, ...queue }, healed: clock };
 };
 
 /** One pool in each of these: two decimals, none, three. */
