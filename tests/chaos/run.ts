@@ -96,8 +96,16 @@ const harm = async (
   const over = new AbortController();
   const stop = setTimeout(() => over.abort(), lengthMs);
   try {
-    const blows = strikeAll(seed, lengthMs, victim, say, over.signal);
-    await Promise.all([runLoad(seed, ground, victim, records, over.signal), blows]);
+    const stopping = (error: unknown) => {
+      over.abort();
+      throw error;
+    };
+    // Both are waited for, whatever becomes of either: nobody may start a server behind the back of the one that clears up.
+    const ended = await Promise.allSettled([
+      runLoad(seed, ground, victim, records, over.signal).catch(stopping),
+      strikeAll(seed, lengthMs, victim, say, over.signal).catch(stopping),
+    ]);
+    for (const one of ended) if (one.status === "rejected") throw one.reason;
   } finally {
     clearTimeout(stop);
     over.abort();
