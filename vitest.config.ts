@@ -1,25 +1,22 @@
-import { readFileSync } from "node:fs";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
-
-/** `.sql` imports are text in a Worker's bundle; this makes them the same under Node. */
-const sqlAsText = {
-  name: "sql-as-text",
-  enforce: "pre" as const,
-  load(id: string) {
-    const [path = id] = id.split("?");
-    return path.endsWith(".sql") ? `export default ${JSON.stringify(readFileSync(path, "utf8"))};` : undefined;
-  },
-};
+import { plantedBug } from "./tools/mutation/planted.ts";
+import { rewriteFile, rewriting } from "./tools/mutation/rewrite.ts";
+import { sqlAsText } from "./tools/sql-as-text.ts";
 
 const OUTSIDE = ["**/node_modules/**", "**/dist/**"];
 
+/** `CROWDPAY_PLANTED=<name>`: the code with that bug in it, for the tests that prove the checks (tests/planted). */
+const { CROWDPAY_PLANTED } = process.env;
+const planted = CROWDPAY_PLANTED === undefined ? null : plantedBug(CROWDPAY_PLANTED);
+const plants = planted === null ? [] : [rewriting((file, source) => rewriteFile(file, source, planted.edits))];
+
 /** Pure code, in Node. */
 const unit: TestProjectInlineConfiguration = {
-  plugins: [sqlAsText],
+  plugins: [sqlAsText, ...plants],
   test: {
     name: "unit",
-    include: ["{schema,objects,workers,sandbox,tools,policy,bench}/**/*.test.ts"],
+    include: ["{schema,objects,workers,sandbox,tools,policy,bench,tests/chaos}/**/*.test.ts"],
     exclude: [...OUTSIDE, "**/*.workerd.test.ts"],
     testTimeout: 20_000,
   },
@@ -28,6 +25,7 @@ const unit: TestProjectInlineConfiguration = {
 /** Durable Objects on real workerd. One runtime for all files: starting one a file costs more than the tests. */
 const actors: TestProjectInlineConfiguration = {
   plugins: [
+    ...plants,
     cloudflareTest(async () => ({
       verbose: false,
       wrangler: { configPath: "./wrangler.toml" },
@@ -82,7 +80,7 @@ const http: TestProjectInlineConfiguration = {
 const crash: TestProjectInlineConfiguration = {
   test: {
     name: "crash",
-    include: ["tests/crash/**/*.test.ts"],
+    include: ["tests/{crash,planted}/**/*.test.ts"],
     maxWorkers: SERVERS_AT_ONCE,
     testTimeout: 300_000,
     hookTimeout: 120_000,
@@ -90,5 +88,9 @@ const crash: TestProjectInlineConfiguration = {
 };
 
 export default defineConfig({
-  test: { projects: [unit, actors, "./objects/kit/vitest.config.ts", "./sandbox/vitest.config.ts", http, crash] },
+  // A transform that was stored knows nothing of a planted bug.
+  test: {
+    ...(planted === null ? {} : { fsModuleCache: false }),
+    projects: [unit, actors, "./objects/kit/vitest.config.ts", "./sandbox/vitest.config.ts", http, crash],
+  },
 });

@@ -16,6 +16,8 @@
  *   tok_async_failed           202 pending; failed 1.5 s later, told by webhook
  *   tok_dispute                captures; the webhook dispute.opened follows 1 s later
  *
+ *   tok_script_<words>         what its words say (psp/instruments.ts): errors2, answer5000, hangup, late1500, copies3 …
+ *
  * Every other outcome is announced by one webhook too, soon after the HTTP answer. Webhooks follow Standard Webhooks
  * and are retried after 1 s, 5 s, 30 s, 2 min and 10 min.
  *

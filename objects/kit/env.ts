@@ -20,6 +20,8 @@ export type ObjectEnv = {
   LOGS: R2Bucket;
   /** Test only: a fault point answers 204, or kills the process. Absent in every deployment. */
   FAULTS?: { fetch(request: string): Promise<Response> };
+  /** Test only: `off` passes the fault points by where `FAULTS` is bound for other faults; each is a call out of the runtime. */
+  CROWDPAY_FAULT_POINTS?: string;
 };
 
 const settingsSchema = z.object({

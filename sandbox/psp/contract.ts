@@ -24,9 +24,9 @@ export type RefusalCode =
   | "server_error"
   | "unknown_instrument";
 
-/** What the books answer: a payment, a refusal, or that the answer is withheld for `ms` more. */
+/** What the books answer: a payment, a refusal, or that the answer is withheld for `ms` more. `hangsUp`: it is to break off. */
 export type Reply =
-  | { kind: "payment"; payment: Payment; replayed: boolean }
+  | { kind: "payment"; payment: Payment; replayed: boolean; hangsUp?: boolean }
   | { kind: "wait"; ms: number }
   | { kind: "refused"; code: RefusalCode; payment?: Payment };
 

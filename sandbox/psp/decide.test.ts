@@ -56,7 +56,34 @@ describe("what an instrument makes the provider do", () => {
     expect(settle(behaviour("tok_declined"), false).status).toBe("failed");
   });
 
-  test.each(["tok_3ds", "tok_3ds_failed", "tok_", "", "constructor"])("%j was never issued", (token) => {
+  test("a scripted instrument does what its words say, and nothing besides", () => {
+    expect(behaviour("tok_script_declined_settle1500_errors2_copies3_early_hangup_late900_card7")).toEqual({
+      decision: { approved: false, reason: "do_not_honor" },
+      settleAfterMs: 1_500,
+      answerAfterMs: 0,
+      serverErrors: 2,
+      webhookCopies: 3,
+      webhookBeforeAnswer: true,
+      webhookLagMs: 900,
+      hangsUp: true,
+      disputeAfterMs: null,
+    });
+    expect(behaviour("tok_script_card1")).toEqual(behaviour("tok_ok"));
+    const [late] = announce(behaviour("tok_script_late900"), "captured", NOW, NOW);
+    expect(late?.deliverAt).toEqual([NOW + 900]);
+  });
+
+  test.each([
+    "tok_3ds",
+    "tok_3ds_failed",
+    "tok_",
+    "",
+    "constructor",
+    "tok_script_",
+    "tok_script_constructor",
+    "tok_script_answer60001",
+    "tok_script_late-1",
+  ])("%j was never issued", (token) => {
     expect(behaviourOf(token)).toBeUndefined();
   });
 });

@@ -1,8 +1,6 @@
 import type { PaymentStatus, RefusalCode, WebhookType } from "./contract.ts";
-import type { Behaviour } from "./instruments.ts";
+import { type Behaviour, WEBHOOK_LAG_MS } from "./instruments.ts";
 
-/** A webhook follows the answer by this much, and its copies each other. */
-export const WEBHOOK_LAG_MS = 200;
 /** When the delivery made before the answer is taken up again if the process died during it. */
 const INLINE_FALLBACK_MS = 5_000;
 
@@ -58,7 +56,7 @@ export type Announcement = {
 /** The events a payment causes by reaching `status` at `now`, when its HTTP answer is due at `answerAt`. */
 export function announce(behaviour: Behaviour, status: PaymentStatus, now: number, answerAt: number): Announcement[] {
   if (status !== "captured" && status !== "failed") return [];
-  const first = Math.max(now, answerAt + WEBHOOK_LAG_MS);
+  const first = Math.max(now, answerAt + behaviour.webhookLagMs);
   const deliverAt = Array.from({ length: behaviour.webhookCopies }, (_, copy) => first + copy * WEBHOOK_LAG_MS);
   if (behaviour.webhookBeforeAnswer) deliverAt.splice(0, 1, now + INLINE_FALLBACK_MS);
   const announcements: Announcement[] = [

@@ -12,9 +12,16 @@ export type Behaviour = {
   webhookCopies: number;
   /** The first copy is delivered before the HTTP answer. */
   webhookBeforeAnswer: boolean;
+  /** How long after the HTTP answer the webhook follows. */
+  webhookLagMs: number;
+  /** The first answer breaks off in the middle, whatever it was going to say. */
+  hangsUp: boolean;
   /** A chargeback is announced this long after the capture; null: never. */
   disputeAfterMs: number | null;
 };
+
+/** A webhook follows the answer by this much unless the instrument says otherwise. */
+export const WEBHOOK_LAG_MS = 200;
 
 const plain: Behaviour = {
   decision: { approved: true },
@@ -23,6 +30,8 @@ const plain: Behaviour = {
   serverErrors: 0,
   webhookCopies: 1,
   webhookBeforeAnswer: false,
+  webhookLagMs: WEBHOOK_LAG_MS,
+  hangsUp: false,
   disputeAfterMs: null,
 };
 
@@ -45,5 +54,39 @@ const behaviours: ReadonlyMap<string, Behaviour> = new Map([
 
 /** How the provider treats `token`; undefined for an instrument it never issued. */
 export function behaviourOf(token: string): Behaviour | undefined {
-  return behaviours.get(token);
+  return behaviours.get(token) ?? scripted(token);
+}
+
+const SCRIPT = "tok_script_";
+
+/** One word of a script: a name, with a number where it has one. */
+const words: Readonly<Record<string, (figure: number) => Partial<Behaviour>>> = {
+  declined: () => ({ decision: doNotHonor }),
+  settle: (settleAfterMs) => ({ settleAfterMs }),
+  answer: (answerAfterMs) => ({ answerAfterMs }),
+  errors: (serverErrors) => ({ serverErrors }),
+  copies: (webhookCopies) => ({ webhookCopies }),
+  early: () => ({ webhookBeforeAnswer: true }),
+  late: (webhookLagMs) => ({ webhookLagMs }),
+  hangup: () => ({ hangsUp: true }),
+  dispute: (disputeAfterMs) => ({ disputeAfterMs }),
+  // Says nothing: it tells one instrument from another.
+  card: () => ({}),
+};
+const MOST = 60_000;
+
+/**
+ * An instrument that says itself what will go wrong, such as `tok_script_errors2_hangup_late1500_card7`: any words of the table,
+ * times in milliseconds up to a minute. What is asked for is as durable as the payment that bears it.
+ */
+function scripted(token: string): Behaviour | undefined {
+  if (!token.startsWith(SCRIPT)) return undefined;
+  let behaviour = plain;
+  for (const part of token.slice(SCRIPT.length).split("_")) {
+    const [, name = "", figure = "0"] = /^([a-z]+)(\d{1,5})?$/.exec(part) ?? [];
+    const word = Object.hasOwn(words, name) ? words[name] : undefined;
+    if (word === undefined || Number(figure) > MOST) return undefined;
+    behaviour = { ...behaviour, ...word(Number(figure)) };
+  }
+  return behaviour;
 }

@@ -199,8 +199,10 @@ export class PspBooks extends DurableObject<SandboxEnv> {
     const payment = paymentOf(row);
     const settlesBeforeAnswer = settleAt !== null && settleAt <= answerAt;
     this.#answers.bind(reference, key, fingerprint, settlesBeforeAnswer ? null : payment, answerAt, now);
+    const { hangsUp } = behaviour;
     return {
-      reply: answerAt > now ? { kind: "wait", ms: answerAt - now } : { kind: "payment", payment, replayed: false },
+      reply:
+        answerAt > now ? { kind: "wait", ms: answerAt - now } : { kind: "payment", payment, replayed: false, hangsUp },
       inline: this.#announce(row, now, answerAt),
     };
   }

@@ -111,9 +111,21 @@ function answer(c: Context<Bindings>, reply: Reply, status?: 200): Response {
     const { code, payment } = reply;
     return c.json({ ...fault(code), ...(payment ? { payment } : {}) }, refusalStatus[code]);
   }
+  if (reply.hangsUp === true) return brokenOff();
   if (reply.replayed) c.header("Idempotent-Replayed", "true");
   const fresh = paymentHttpStatus[reply.payment.status];
   return c.json(reply.payment, status ?? (fresh === 201 && reply.replayed ? 200 : fresh));
+}
+
+/** A connection that is lost in the middle of the answer: what was asked for has been done, and nobody is told. */
+function brokenOff(): Response {
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode('{"id":'));
+      controller.error(new Error("the provider hung up"));
+    },
+  });
+  return new Response(body, { status: 201, headers: { "content-type": "application/json" } });
 }
 
 async function readShard(

@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** Added to the environment, e.g. `CROWDPAY_FAULTS`, `CROWDPAY_CLOCK`. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The checkout whose server is started; this one when absent. */
+  readonly root?: string;
 }
 
 /** A server as `npm start` runs one, in a process group of its own. */
@@ -35,6 +37,10 @@ export interface Server extends AsyncDisposable {
   readonly logs: string;
   /** SIGKILL to the whole process group; resolves when its ports are free again. */
   kill(): Promise<void>;
+  /** SIGSTOP to the whole process group: it neither answers nor ends until `resume`. */
+  pause(): void;
+  /** SIGCONT to the whole process group. */
+  resume(): void;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
 }
@@ -87,8 +93,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const stateDir = options.stateDir ?? mkdtempSync(join(tmpdir(), "crowdpay-"));
   const port = options.port ?? lastPorts.get(stateDir) ?? (await freePort());
 
-  const child = spawn(nodeBinary(), [join(ROOT, "tools/serve.ts")], {
-    cwd: ROOT,
+  const root = options.root ?? ROOT;
+  const child = spawn(nodeBinary(), [join(root, "tools/serve.ts")], {
+    cwd: root,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
     env: environment(options, stateDir, port),
@@ -131,6 +138,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       return logs;
     },
     kill,
+    pause: () => signalGroup(child, "SIGSTOP"),
+    resume: () => signalGroup(child, "SIGCONT"),
     stop: async () => {
       child.kill("SIGTERM");
       const code = await exited;

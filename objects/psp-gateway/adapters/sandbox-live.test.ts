@@ -93,6 +93,13 @@ describe("the sandbox adapter and the sandbox", () => {
     expect(await query(reference)).toEqual(stateOf(state));
   });
 
+  test("agree that an answer that breaks off says nothing, and the payment stands", async () => {
+    const reference = newReference();
+    expect(await capture("tok_script_hangup", reference)).toEqual(unknown(true));
+    expect(await query(reference)).toEqual(stateOf("captured"));
+    expect(await capture("tok_script_hangup", reference)).toEqual(stateOf("captured"));
+  });
+
   test("agree that a server error leaves nothing and is healed by repeating", async () => {
     const reference = newReference();
     expect(await capture("tok_5xx_twice", reference)).toEqual(unknown(true));

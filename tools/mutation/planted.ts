@@ -1,0 +1,210 @@
+import type { Edit } from "./rewrite.ts";
+
+/** Where a planted bug must be noticed: by this test of this file, in this project of the test run. */
+export type Check = { project: "unit" | "actors"; file: string; test: string };
+/** A mistake one could make, and the check that is worth something only if it notices. */
+export type PlantedBug = { name: string; edits: readonly Edit[]; check: Check };
+
+const sagas = "objects/saga-coordinator";
+const account = "objects/ledger-account";
+
+const simulation: Check = {
+  project: "unit",
+  file: `${sagas}/simulation.test.ts`,
+  test: "no money is made or lost, whatever is delayed, doubled, lost or killed",
+};
+const model: Check = {
+  project: "unit",
+  file: `${account}/model.test.ts`,
+  test: "an account says and holds what the reference ledger does, whatever order operations come in",
+};
+
+const bug = (name: string, check: Check, ...edits: (readonly [file: string, find: string, replace: string])[]) => ({
+  name,
+  check,
+  edits: edits.map(([file, find, replace]) => ({ file, find, replace })),
+});
+
+const VOID_AT = `export const voidAt = async (saga: Saga, accounts: readonly string[], port: CallPort): Promise<Move> => {
+  const targets = accounts.map(`;
+const DECIDED = `return unanswered(called) ? again : { outcome: "done", result: { acks: acknowledged(called) } };`;
+
+export const PLANTED: readonly PlantedBug[] = [
+  bug("a lost answer of the provider is a decline", simulation, [
+    `${sagas}/calls/provider.ts`,
+    `return { outcome: "unknown", nextPhase, retryInMs, result: known, error: detail(answer.detail) };`,
+    `return declinedBy("payment_declined", null);`,
+  ]),
+  bug("a payment that is not found is a decline", simulation, [
+    `${sagas}/calls/provider.ts`,
+    `return { outcome: "unknown", nextPhase: "forward", retryInMs: retryGapMs(captureCount(step), 100) };`,
+    `return declinedBy("payment_declined", null);`,
+  ]),
+  bug("a capture of unknown outcome is sent again under a new key", simulation, [
+    `${sagas}/calls/provider.ts`,
+    `key: \`\${charge}:capture\``,
+    `key: \`\${charge}:capture:\${step.attempts}\``,
+  ]),
+  bug("a report that has lost its epoch is heard", simulation, [
+    `${sagas}/decide.ts`,
+    "if (!isLive(saga) || report.epoch !== saga.epoch || report.step !== saga.cursor) return null;",
+    "if (!isLive(saga)) return null;",
+  ]),
+  bug("a retry is never due", simulation, [
+    `${sagas}/decide.ts`,
+    "const due = step.next_at === null || Date.parse(step.next_at) <= now;",
+    "const due = step.next_at === null;",
+  ]),
+  bug("a cancel is granted after the pivot's intent", simulation, [
+    `${sagas}/standing.ts`,
+    `saga.steps[index]?.status === "pending"`,
+    `(saga.steps[index]?.status === "pending" || saga.steps[index]?.status === "intent")`,
+  ]),
+  bug("only the first account is voided", simulation, [
+    `${sagas}/calls/accounts.ts`,
+    VOID_AT,
+    VOID_AT.replace("accounts.map(", "accounts.slice(0, 1).map("),
+  ]),
+  bug("a void is dropped", simulation, [
+    `${sagas}/calls/accounts.ts`,
+    VOID_AT,
+    VOID_AT.replace("accounts.map(", "accounts.slice(0, 0).map("),
+  ]),
+  bug("a decision that was not answered is taken for a yes", simulation, [
+    `${sagas}/calls/accounts.ts`,
+    DECIDED,
+    `return { outcome: "done", result: { acks: acknowledged(called) } };`,
+  ]),
+  bug(
+    "an abort does not ask the last agent",
+    simulation,
+    [
+      `${sagas}/calls/accounts.ts`,
+      DECIDED,
+      `return unanswered(called)
+    ? declinedWith({ code: "conflict", detail: "no answer" }, "payment_declined")
+    : { outcome: "done", result: { acks: acknowledged(called) } };`,
+    ],
+    [
+      `${sagas}/calls/perform.ts`,
+      "voidAt(saga, constrainedAccounts(transferInput(saga).legs), port)",
+      "voidAt(saga, constrainedAccounts(transferInput(saga).legs).slice(0, -1), port)",
+    ],
+  ),
+  bug(
+    "a transfer is posted before it is decided",
+    simulation,
+    [
+      `${sagas}/calls/perform.ts`,
+      "reserveAt(saga, constrainedAccounts(transferInput(saga).legs).slice(0, -1), port)",
+      "postEverywhere(saga, lastAgent(saga), port)",
+    ],
+    [
+      `${sagas}/definitions/ledger-transfer.ts`,
+      `compensatable("reserve", {`,
+      `compensatable("reserve", { posts: true,`,
+    ],
+  ),
+  bug(
+    "the idempotency of a command is not looked up",
+    simulation,
+    [
+      `${sagas}/intake.ts`,
+      `const row = findCommand(turn.sql, scope);
+    if (row !== null) return { kind: "known", row };`,
+      "",
+    ],
+    [
+      `${sagas}/intake.ts`,
+      "if (known !== null) return this.#chargeAnswer(await this.#replay(known, key.request, waitMs, meta));",
+      "void known;",
+    ],
+    [`${sagas}/answers.ts`, "INSERT INTO commands", "INSERT OR REPLACE INTO commands"],
+  ),
+  bug(
+    "a cut reads the accounts before the shards",
+    simulation,
+    [
+      `${sagas}/cut.ts`,
+      `  const transfers: CutTransfer[] = [];
+  const accounts = new Set<string>();`,
+      `  const transfers: CutTransfer[] = [];
+  const accounts = new Set<string>();
+  const named = new Set<string>();
+  for (let shard = 0; shard < SHARDS; shard++) {
+    const page: ShardCut =
+      shard === self.shard
+        ? await self.cutShard(epoch, "a")
+        : await callActor<CoordinatorRpc, ShardCut>(env.COORDINATORS, shardName(shard), (actor) =>
+            actor.cutShard(epoch, "a"),
+          );
+    for (const account of page.accounts) named.add(account);
+  }
+  const early = await askAccounts(env, [...named].sort(), [], epoch);`,
+    ],
+    [
+      `${sagas}/cut.ts`,
+      "const answers = await askAccounts(env, [...accounts].sort(), transfers, epoch);",
+      "const answers = early;",
+    ],
+  ),
+  bug("a permit is not given back", simulation, [
+    `${sagas}/calls/perform.ts`,
+    "admit: { forward: admit, undo: endPermit },",
+    `admit: { forward: admit, undo: async () => ({ outcome: "done" }) },`,
+  ]),
+  bug("a stored no is forgotten", model, [
+    `${account}/apply.ts`,
+    "words.keep(op, { state,",
+    `if (state !== "refused") words.keep(op, { state,`,
+  ]),
+  bug("an account applies a transfer as often as it comes", model, [
+    `${account}/decide.ts`,
+    "const said = recall(word, op);",
+    `const said = word.state === "reserved" || op.op !== "post" ? recall(word, op) : null;`,
+  ]),
+  bug("open holds do not count against the floor", model, [
+    `${account}/account.ts`,
+    "balanceOf(state.counters, normalSide) - pendingOn(state.counters, opposite(normalSide)) - (state.floor ?? 0n);",
+    "balanceOf(state.counters, normalSide) - (state.floor ?? 0n);",
+  ]),
+  bug(
+    "a command is answered before its commit",
+    {
+      project: "unit",
+      file: "objects/kit/mailbox.test.ts",
+      test: "answers nobody when the commit itself fails, and leaves no rejection behind",
+    },
+    [
+      "objects/kit/mailbox.ts",
+      "const settled = this.#commit(batch.map(({ command }) => command));",
+      `for (const { resolve } of batch) resolve(undefined);
+      const settled = this.#commit(batch.map(({ command }) => command));`,
+    ],
+  ),
+  bug(
+    "a projection applies an event twice",
+    {
+      project: "unit",
+      file: "workers/consumers/runs.test.ts",
+      test: "applies each event once, in order, whatever came twice, late or not at all",
+    },
+    ["workers/consumers/runs.ts", "apply.push(row);", "apply.push(row, row);"],
+  ),
+  bug(
+    "the guard of a checkpoint is dropped",
+    {
+      project: "actors",
+      file: "workers/consumers/projection.workerd.test.ts",
+      test: "rolls the whole batch back when the race is lost",
+    },
+    ["workers/consumers/checkpoints.ts", "next.value->>'seq', NULL),", "next.value->>'seq', next.value->>'seq'),"],
+  ),
+];
+
+/** The planted bug of this name; throws when there is none. */
+export const plantedBug = (name: string): PlantedBug => {
+  const found = PLANTED.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no planted bug is called ${JSON.stringify(name)}`);
+  return found;
+};
