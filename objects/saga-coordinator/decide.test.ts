@@ -543,7 +543,10 @@ describe("whatever happens to a saga", () => {
             recorded_at: new Date(now).toISOString(),
             data: sagaStepped(before, saga),
           });
-          expect({ ...folded, updated_at: "" }).toEqual({ ...saga, updated_at: "" });
+          const stops = folded.stops;
+          expect({ ...folded, updated_at: "" }).toEqual({ ...saga, updated_at: "", stops });
+          expect((stops ?? 0) % 2 === 1).toBe(folded.status === "parked");
+          saga = { ...saga, ...(stops === undefined ? {} : { stops }) };
           expect(saga.epoch).toBe(before.epoch + 1);
           if (before.tag !== null) expect(saga.tag).toBe(before.tag);
           if (what[1]?.outcome === "unknown") expect(saga.cursor).toBe(before.cursor);

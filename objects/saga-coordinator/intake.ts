@@ -32,7 +32,7 @@ import { chargeDefinition } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
-import { accountsNamedBy, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
+import { accountsNamedBy, countLive, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
 import { settlingAsBefore, settlingOf } from "./settling.ts";
 import type { ShardState } from "./state.ts";
 import type { Waiters } from "./waiters.ts";
@@ -40,6 +40,20 @@ import { sagaOfCharge } from "./webhooks.ts";
 
 /** How long a call is held for the first word on a saga, whatever patience the caller has. Milliseconds. */
 const DOOR_MS = 30_000;
+
+/**
+ * Live sagas of one shard, waiting ones included, past which nothing new is begun: what was begun has the shard to itself until
+ * enough of it has ended. What a saga begins itself is old work, and never refused.
+ */
+export const MAX_LIVE = 5_000;
+/** When a full shard is worth asking again, seconds. */
+const FULL_RETRY_S = 2;
+
+/** Why the shard begins nothing now; null: it does. */
+const fullness = (sql: SqlStorage): Rejection | null =>
+  countLive(sql, MAX_LIVE) < MAX_LIVE
+    ? null
+    : reject("overloaded", "too much is under way here", { retry_after: FULL_RETRY_S }).rejection;
 
 type Deps = {
   actor: Actor<ShardState>;
@@ -51,7 +65,10 @@ type Deps = {
   fees: FeeRates;
 };
 
-type Begun = { kind: "begun"; saga: Saga } | { kind: "known"; row: CommandRow };
+type Begun =
+  | { kind: "begun"; saga: Saga }
+  | { kind: "known"; row: CommandRow }
+  | { kind: "refused"; rejection: Rejection };
 type Problem = { kind: "problem"; rejection: Rejection; request_id: string; replayed: boolean };
 type Settled<R> = { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | null; replayed: boolean } | Problem;
 
@@ -76,6 +93,9 @@ export class Intake {
       const asked = settlingAsBefore(command, key.request, known.request);
       return this.#chargeAnswer(await this.#replay(known, asked, waitMs, meta));
     }
+    // Asked here, before anybody is called for it, and once more where it begins.
+    const full = fullness(actor.sql);
+    if (full !== null) return this.#problem(full, meta);
     const settling = await settlingOf(this.#deps.env, command, key.request);
     if (!settling.ok) return this.#problem(settling.rejection, meta);
     const { request } = settling.value;
@@ -111,6 +131,8 @@ export class Intake {
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
     if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
+    const full = fullness(actor.sql);
+    if (full !== null) return this.#problem(full, meta);
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
     for (const account of mustExist(checked.value.legs)) {
@@ -152,6 +174,8 @@ export class Intake {
   ): Begun {
     const row = findCommand(turn.sql, scope);
     if (row !== null) return { kind: "known", row };
+    const rejection = fullness(turn.sql);
+    if (rejection !== null) return { kind: "refused", rejection };
     rememberCommand(turn, scope, first.id, request, meta.correlation);
     const saga = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch));
     nameActors(turn, [...accountsNamedBy(saga).map(streamOf.account), ...others]);
@@ -160,6 +184,7 @@ export class Intake {
 
   async #follow(begun: Begun, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {
     if (begun.kind === "known") return this.#replay(begun.row, request, waitMs, meta);
+    if (begun.kind === "refused") return this.#problem(begun.rejection, meta);
     void this.#deps.driver.drive(begun.saga);
     return this.#await(begun.saga.id, waitMs, meta, false);
   }

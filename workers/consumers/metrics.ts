@@ -1,6 +1,3 @@
-/** One line of JSON a measurement, for whatever collects the logs. Nothing personal belongs in a label. */
-export const metric = (name: string, value: number, labels: Readonly<Record<string, string | number>> = {}): void => {
-  console.log(JSON.stringify({ metric: name, value, ...labels }));
-};
+export { metric } from "../../objects/kit/metrics.ts";
 
 export const errorText = (error: unknown): string => (error instanceof Error ? error.message : "not an error");

@@ -13,7 +13,7 @@ import { actorCalls } from "../calls/actors.ts";
 import { cutPage, moveEpoch } from "../cut.ts";
 import { Driver } from "../driver.ts";
 import { Intake } from "../intake.ts";
-import { liveSagas, loadSaga, SAGA_TIMER } from "../journal.ts";
+import { liveSagas, loadSaga, SAGA_TIMER, TELL_TIMER } from "../journal.ts";
 import { cutMeta, Reports } from "../reports.ts";
 import { fold, type ShardState } from "../state.ts";
 import { Waiters } from "../waiters.ts";
@@ -32,6 +32,8 @@ export type Surroundings = {
   env: ObjectEnv;
   /** How long a commit takes to come, milliseconds. */
   commitDelay: () => number;
+  /** Where in its gap a retry falls, 0 to 1. */
+  chance: () => number;
   committed: (shard: Shard) => void;
 };
 
@@ -109,7 +111,7 @@ class ShardActor {
   }
 }
 
-type Parts = { driver: Driver; intake: Intake; reports: Reports; actor: ShardActor };
+type Parts = { driver: Driver; intake: Intake; reports: Reports; actor: ShardActor; waiters: Waiters };
 
 /** One coordinator shard: its disk, and whichever life it is in. The wiring is the object's own, in the object's own order. */
 export class Shard {
@@ -157,7 +159,7 @@ export class Shard {
       (id) => this.saga(id),
       () => this.#sim.now,
     );
-    const driver = new Driver(asActor, port, waiters, env);
+    const driver = new Driver(asActor, port, waiters, env, this.#around.chance);
     const fees = feeRates(undefined);
     const intake = new Intake({ actor: asActor, driver, waiters, sealed, env, shard: this.number, fees });
     const reports = new Reports(asActor, env, this.number, {
@@ -165,7 +167,7 @@ export class Shard {
       directory: async () => ({ streams: [], next: null }),
       verifyLog: () => Promise.reject(new Error("not here")),
     });
-    const parts = { driver, intake, reports, actor };
+    const parts = { driver, intake, reports, actor, waiters };
     this.#parts = parts;
     void actor.timers.wake();
     if (liveSagas(actor.sql, "", 1).length > 0) void driver.resume();
@@ -231,6 +233,7 @@ export class Shard {
     void actor.timers.run(
       async (timer) => {
         if (timer.kind === SAGA_TIMER) await driver.look(timer.key);
+        else if (timer.kind === TELL_TIMER) await driver.tell(timer.key);
         else actor.timers.set(timer.kind, timer.key, this.#sim.now + 6 * 3_600_000);
       },
       (timer, error) => console.error(`timer ${timer.kind} ${timer.key}: ${String(error)}`),

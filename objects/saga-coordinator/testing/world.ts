@@ -79,6 +79,7 @@ export class World {
       ids: this.ids,
       env: this.#env(),
       commitDelay: () => (this.random.chance(this.network.faults.slow) ? this.random.int(3_000) : 0),
+      chance: () => this.random.next(),
       committed: (shard) => checkStep(this, shard),
     };
     this.shards = Array.from({ length: options.shards ?? 1 }, (_, number) => {
