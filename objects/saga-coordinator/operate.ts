@@ -1,5 +1,5 @@
 import { chargeInput } from "../../schema/charges.ts";
-import { convertIndicative, toMinor } from "../../schema/money.ts";
+import { convertIndicative, type MoneyJson, toMinor } from "../../schema/money.ts";
 import { REFERENCE_RATES } from "../../schema/reference-rates.ts";
 import { type Refused, reject } from "../../schema/rejections.ts";
 import type { OperateSaga } from "../../schema/rpc/coordinator.ts";
@@ -83,9 +83,14 @@ const compensate = (saga: Saga, now: number): Saga => {
 const sameWord = (approval: SagaApproval, { step, verdict, provider_ref }: Resolve): boolean =>
   approval.step === step && approval.verdict === verdict && approval.provider_ref === provider_ref;
 
+const eurMinorOf = ({ amount, currency }: MoneyJson): bigint =>
+  convertIndicative(toMinor({ amount, currency }), currency, "EUR", REFERENCE_RATES);
+
+/** By what was charged, or captured instead, whichever is more. */
 const needsSecondPerson = (saga: Saga): boolean => {
-  const { amount } = chargeInput(saga);
-  return convertIndicative(toMinor(amount), amount.currency, "EUR", REFERENCE_RATES) >= SECOND_PERSON_FROM;
+  const captured = captureInDoubt(saga)?.amount;
+  const amounts = [chargeInput(saga).amount, ...(captured === undefined ? [] : [captured])];
+  return amounts.some((amount) => eurMinorOf(amount) >= SECOND_PERSON_FROM);
 };
 
 /**

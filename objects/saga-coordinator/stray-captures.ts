@@ -21,16 +21,19 @@ export const captureInDoubt = (saga: Saga): Found | null => {
 };
 
 /**
- * What a webhook brings to light: a capture of a charge that goes back or has gone, or a second one beside that which was posted.
- * Null when it tells nothing new, or no amount: what cannot be counted cannot be booked.
+ * What a webhook brings to light: a capture of a charge that goes back or has gone. Null when it tells nothing new, or no amount:
+ * what cannot be counted cannot be booked.
  */
 export const strayIn = (saga: Saga, { state, amount, provider_ref }: InboxItem): Found | null => {
-  if (state !== "captured" || amount === null || provider_ref === null) return null;
-  if (saga.strays?.some((known) => known.provider_ref === provider_ref)) return null;
-  const capture = captureOf(saga);
-  const posted = capture?.status === "done" ? String(capture.result?.provider_ref ?? "") : null;
-  const isSecond = posted !== null && posted !== "" && posted !== provider_ref;
-  return saga.failure !== null || isSecond ? { provider_ref, amount } : null;
+  if (saga.failure === null || state !== "captured" || amount === null || provider_ref === null) return null;
+  const isKnown = saga.strays?.some((known) => known.provider_ref === provider_ref) === true;
+  return isKnown ? null : { provider_ref, amount };
+};
+
+/** True when a webhook tells of another payment than the one this charge was posted on. */
+export const isAnother = (saga: Saga, { provider_ref }: InboxItem): boolean => {
+  const posted = captureOf(saga)?.result?.provider_ref;
+  return typeof posted === "string" && posted !== "" && provider_ref !== null && posted !== provider_ref;
 };
 
 /** The charge with a capture that the saga `straySaga`, begun in the same commit, books to suspense. */

@@ -9,7 +9,7 @@ import { advance } from "./decide.ts";
 import type { Driver } from "./driver.ts";
 import type { ShardTurn } from "./journal.ts";
 import { unparked } from "./operate.ts";
-import { captureInDoubt, strayIn, withStray } from "./stray-captures.ts";
+import { captureInDoubt, isAnother, strayIn, withStray } from "./stray-captures.ts";
 
 /** The saga of a charge: the same ULID and shard under another prefix, so a provider's reference finds it without an index. */
 export const sagaOfCharge = (charge: string): string | null =>
@@ -102,8 +102,9 @@ const mayHear = (saga: Saga): boolean =>
 const contradicts = (saga: Saga, item: InboxItem): boolean => {
   if (item.state === "captured" && saga.failure !== null) return true;
   const capture = saga.steps.find(({ name }) => name === "capture");
-  if (capture?.status === "done")
-    return item.state === "failed" || item.state === "voided" || strayIn(saga, item) !== null;
+  if (capture?.status === "done") {
+    return item.state === "failed" || item.state === "voided" || (item.state === "captured" && isAnother(saga, item));
+  }
   const doubt = captureInDoubt(saga);
   return doubt !== null && item.state !== null && item.state !== "pending" && !isSame(item, doubt.amount);
 };
