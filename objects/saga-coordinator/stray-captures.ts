@@ -53,7 +53,7 @@ export const strayBookedBy = (before: Saga, after: Saga): BeginSaga | null => {
   const { amount, provider_ref } = stray;
   const account = (name: string): string => resolveStripe(name, shard);
   const input: TransferInput = {
-    transfer: `${transfer}.stray${at}`,
+    transfer: `${transfer}:stray${at}`,
     legs: [
       { index: "0", account: account(accountNames.psp(source.connector, amount.currency)), direction: "debit", amount },
       { index: "1", account: account(accountNames.suspense(amount.currency)), direction: "credit", amount },

@@ -191,6 +191,11 @@ export class Shard {
     return liveSagas(this.disk.storage.sql as unknown as SqlStorage, "", 1).length === 0;
   }
 
+  /** True once every pod has been told of what was parked or taken up again. */
+  get hasTold(): boolean {
+    return this.disk.storage.sql.exec("SELECT 1 FROM timers WHERE kind = ? LIMIT 1", TELL_TIMER).toArray().length === 0;
+  }
+
   /** Live sagas without a timer, or whose object has no alarm at its time: invariably none. */
   forgotten(): string[] {
     const { sql } = this.disk.storage;
