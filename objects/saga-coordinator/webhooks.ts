@@ -99,7 +99,7 @@ const mayHear = (saga: Saga): boolean =>
   captureInDoubt(saga) === null && !(saga.parked_reason ?? "").startsWith("internal:");
 
 /** True when a webhook says otherwise than what was done on a provider's or an operator's word: somebody must look. */
-const contradicts = (saga: Saga, item: InboxItem): boolean => {
+export const contradicts = (saga: Saga, item: InboxItem): boolean => {
   if (item.state === "captured" && saga.failure !== null) return true;
   const capture = saga.steps.find(({ name }) => name === "capture");
   if (capture?.status === "done") {
