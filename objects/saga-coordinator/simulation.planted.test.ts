@@ -4,7 +4,7 @@ import { storm } from "./testing/stories.ts";
 
 /** Mistakes one could make in the coordinator. The simulation is worth something only if it notices them. */
 const planted = vi.hoisted(() => ({ bug: "" }));
-vi.spyOn(console, "error").mockReturnValue(undefined);
+for (const said of ["error", "log"] as const) vi.spyOn(console, said).mockReturnValue(undefined);
 
 const declined = {
   outcome: "declined" as const,
@@ -29,9 +29,9 @@ vi.mock("./calls/provider.ts", async (importOriginal) => {
 
 vi.mock("./decide.ts", async (importOriginal) => {
   const original = await importOriginal<typeof import("./decide.ts")>();
-  const advance: typeof original.advance = (saga, report, now, cutEpoch) => {
-    if (planted.bug !== "the epoch is not looked at") return original.advance(saga, report, now, cutEpoch);
-    return original.advance(saga, { ...report, epoch: saga.epoch, step: saga.cursor }, now, cutEpoch);
+  const advance: typeof original.advance = (saga, report, ...rest) => {
+    if (planted.bug !== "the epoch is not looked at") return original.advance(saga, report, ...rest);
+    return original.advance(saga, { ...report, epoch: saga.epoch, step: saga.cursor }, ...rest);
   };
   const takeUp: typeof original.takeUp = (saga, now) => {
     const taken = original.takeUp(saga, now);
@@ -85,6 +85,38 @@ vi.mock("./begin-hedge.ts", async (importOriginal) => {
   return { ...original, hedgeBegunBy };
 });
 
+vi.mock("./stray-captures.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("./stray-captures.ts")>();
+  const strayBookedBy: typeof original.strayBookedBy = (before, after) =>
+    planted.bug === "a capture that came to light is not booked" ? null : original.strayBookedBy(before, after);
+  const strayIn: typeof original.strayIn = (saga, item) =>
+    planted.bug === "nobody heeds a capture of a charge that was taken back" ? null : original.strayIn(saga, item);
+  return { ...original, strayBookedBy, strayIn };
+});
+
+vi.mock("./calls/pod.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("./calls/pod.ts")>();
+  const announceStanding: typeof original.announceStanding = async (saga, port) => {
+    if (planted.bug !== "a pod never hears that a charge was taken up again" || saga.status === "parked") {
+      await original.announceStanding(saga, port);
+    }
+  };
+  return { ...original, announceStanding };
+});
+
+vi.mock("../../schema/saga-operations.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("../../schema/saga-operations.ts")>();
+  const mayCompensate: typeof original.mayCompensate = (saga) =>
+    planted.bug === "operators take back what may be captured"
+      ? saga.failure === null && saga.status !== "completed"
+      : original.mayCompensate(saga);
+  const operationsOf: typeof original.operationsOf = (saga) => {
+    const possible = original.operationsOf(saga);
+    return mayCompensate(saga) && !possible.includes("compensate") ? [...possible, "compensate"] : possible;
+  };
+  return { ...original, mayCompensate, operationsOf };
+});
+
 afterEach(() => {
   planted.bug = "";
 });
@@ -113,6 +145,10 @@ it.each([
   "each attempt is another hedge",
   "a conversion is not hedged",
   "a cut never hears of accounts that a rate made known",
+  "a capture that came to light is not booked",
+  "nobody heeds a capture of a charge that was taken back",
+  "a pod never hears that a charge was taken up again",
+  "operators take back what may be captured",
 ])("the simulation notices when %s", { timeout: 120_000 }, async (bug) => {
   planted.bug = bug;
   expect(await noticed(SEEDS)).not.toBeNull();
