@@ -31,8 +31,10 @@ export type StepReport = {
   };
   /** What to do next about a step that has not ended; the same again when left out. */
   nextPhase?: StepPhase;
-  /** How long to wait before that, milliseconds; a growing gap when left out. */
+  /** How long to wait before that, milliseconds; a growing gap by the step's policy when left out. */
   retryInMs?: number;
+  /** At least how long that gap is, milliseconds: the callee asked for it. */
+  notBeforeMs?: number;
   error?: Rejection;
   /** Legs that an account refused for good, by index, and the suspense stripe each goes to instead. */
   redirects?: Readonly<Record<string, string>>;
@@ -204,7 +206,8 @@ const tryAgain = (saga: Saga, report: StepReport, now: number, chance: number): 
   const phase = step.phase === "compensate" ? step.phase : (report.nextPhase ?? step.phase);
   // `unknown` shows where a provider may have acted; a call to an actor of ours is simply made again.
   const asked = unknown === "ask" && phase !== "compensate";
-  const gapMs = report.retryInMs ?? jittered(retryGapMs(step.attempts, retry.baseMs, retry.capMs), chance);
+  const grown = jittered(retryGapMs(step.attempts, retry.baseMs, retry.capMs), chance);
+  const gapMs = report.retryInMs ?? Math.max(report.notBeforeMs ?? 0, grown);
   return {
     ...replaceStep(saga, saga.cursor, {
       phase,
