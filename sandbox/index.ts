@@ -15,6 +15,8 @@
  *   tok_async                  202 pending; captured 1.5 s later, told by webhook
  *   tok_async_failed           202 pending; failed 1.5 s later, told by webhook
  *   tok_dispute                captures; the webhook dispute.opened follows 1 s later
+ *   tok_wrong_amount           captures more than it was asked to
+ *   tok_no_answer              captures, and answers 500 to everything about it, for ever; no webhook
  *
  *   tok_script_<words>         what its words say (psp/instruments.ts): errors2, answer5000, hangup, late1500, copies3 …
  *

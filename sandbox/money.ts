@@ -17,3 +17,8 @@ export function zeroLike(money: Money): Money {
   const decimals = money.amount.split(".")[1];
   return { amount: decimals ? `0.${"0".repeat(decimals.length)}` : "0", currency: money.currency };
 }
+
+/** More than `money`, in its currency: another digit before the first. */
+export function overcharge(money: Money): Money {
+  return { ...money, amount: `1${money.amount}` };
+}

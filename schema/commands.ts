@@ -117,6 +117,28 @@ export const createChargeBody = z.strictObject({
 
 export const reviewBody = z.strictObject({ decision: z.enum(["approve", "decline"]), note: text(1_000) });
 
+/** An operator's word on a saga. The note is kept in the journal for good: it names no person and nothing of theirs. */
+export const operateBody = z.strictObject({ note: text(1_000).optional() });
+
+/** How a step ended at a provider, by an operator's evidence: a success names the provider's own reference. */
+export const resolveBody = z
+  .strictObject({
+    step: text(64),
+    verdict: z.enum(["succeeded", "declined"]),
+    provider_ref: text(255).optional(),
+    note: text(1_000),
+  })
+  .check((context) => {
+    const { verdict, provider_ref } = context.value;
+    if (verdict === "declined" || provider_ref !== undefined) return;
+    context.issues.push({
+      code: "custom",
+      path: ["provider_ref"],
+      input: provider_ref,
+      message: "is what a success is believed by",
+    });
+  });
+
 const duration = z
   .string()
   .max(32)

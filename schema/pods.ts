@@ -83,7 +83,8 @@ export type PodEventData = {
   };
   "charge.failed": { pod: string; charge: string; saga: string; payer: string; amount: MoneyJson; failure: string };
   "charge.cancelled": { pod: string; charge: string; saga: string; payer: string; amount: MoneyJson };
-  "saga.parked": { pod: string; saga: string; charge: string; reason: string };
-  "saga.resumed": { pod: string; saga: string; charge: string };
+  /** `number`: which change of the saga's standing this is. `reason` is a code. */
+  "saga.parked": { pod: string; saga: string; charge: string; reason: string; number: string };
+  "saga.resumed": { pod: string; saga: string; charge: string; number: string };
 };
 export type PodEventType = keyof PodEventData;

@@ -6,6 +6,7 @@ import { POD_STATUSES, POD_TYPES } from "./pods.ts";
 import { REBUILD_PHASES } from "./read-model.ts";
 import { REJECTION_CODES } from "./rejections.ts";
 import { COMPETING_STATUSES } from "./rpc/desk.ts";
+import { OPERATIONS } from "./saga-operations.ts";
 import { SAGA_KINDS, SAGA_STATUSES, STEP_STATUSES } from "./sagas.ts";
 
 /** Answers as HTTP clients read them: the source of the response schemas in the OpenAPI document. */
@@ -326,7 +327,36 @@ export const sagaResource = named(
       }),
     ),
     parked_reason: z.string().optional(),
-    actions: z.array(z.string()),
+    actions: z.array(z.enum(OPERATIONS)).describe("what an operator may do next"),
+    pending_approval: z
+      .strictObject({
+        step: z.string(),
+        verdict: z.enum(["succeeded", "declined"]),
+        provider_ref: z.string().nullable(),
+        by: z.string(),
+        note: z.string(),
+        at: time,
+      })
+      .optional()
+      .describe("a resolution that a second operator has to repeat"),
+    operations: z
+      .array(
+        z.strictObject({
+          action: z.enum(["cancel", "review", "retry", "compensate", "resolve"]),
+          by: z.string(),
+          note: z.string().nullable(),
+          step: z.string().optional(),
+          verdict: z.string().optional(),
+          provider_ref: z.string().nullable().optional(),
+          at: time,
+        }),
+      )
+      .optional()
+      .describe("what people did to it, oldest first"),
+    strays: z
+      .array(z.strictObject({ provider_ref: z.string(), amount: moneyResource, saga: z.string() }))
+      .optional()
+      .describe("captures nobody expected, and the sagas that booked them to suspense"),
   }),
 );
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { canonicalJson, type JsonObject } from "./events.ts";
 import type { Rejection } from "./rejections.ts";
+import { viewSaga } from "./saga-view.ts";
 import {
   evolveSaga,
   isLive,
@@ -12,7 +13,7 @@ import {
   STEP_STATUSES,
   sagaBegan,
   sagaStepped,
-  viewSaga,
+  WORDS_KEPT,
 } from "./sagas.ts";
 
 const times = fc.integer({ min: 0, max: 2_000_000_000_000 }).map((ms) => new Date(ms).toISOString());
@@ -114,7 +115,8 @@ describe("a saga folds from its journal", () => {
           expect(data.changed.map((change) => change.index)).toEqual(step === null || index < 0 ? [] : [String(index)]);
           const before = structuredClone(folded);
           const next = evolveSaga(folded, { type: "saga.stepped", recorded_at: updated_at, data: stored(data) });
-          expect(next).toEqual(after);
+          const stopped = (folded.status === "parked") !== (after.status === "parked");
+          expect(next).toEqual({ ...after, ...(stopped ? { stops: (folded.stops ?? 0) + 1 } : {}) });
           expect(folded).toEqual(before);
           folded = next;
         }
@@ -130,6 +132,23 @@ describe("a saga folds from its journal", () => {
         expect(numbersIn(sagaStepped({ ...bare, steps: [] }, bare))).toBe(0);
       }),
     );
+  });
+
+  test("with what people said of it, the latest twenty, and whom it still waits for", () => {
+    const [base] = fc.sample(sagas, { numRuns: 1, seed: 1 });
+    if (base === undefined) throw new Error("nothing was sampled");
+    const at = "2026-01-01T00:00:00.000Z";
+    const approval = { step: "capture", verdict: "declined", provider_ref: null, by: "ann", note: "seen", at } as const;
+    const say = (saga: Saga, after: Saga, by: string): Saga => {
+      const data = stored(sagaStepped(saga, after, { action: "retry", by, note: null }));
+      return evolveSaga(saga, { type: "saga.stepped", recorded_at: at, data });
+    };
+    let saga = say(base, { ...base, approval }, "op-0");
+    expect(saga.approval).toEqual(approval);
+    for (let word = 1; word <= WORDS_KEPT; word++) saga = say(saga, { ...base }, `op-${word}`);
+    expect(saga.approval).toBeUndefined();
+    expect(saga.words?.map(({ by }) => by)).toEqual(Array.from({ length: WORDS_KEPT }, (_, at) => `op-${at + 1}`));
+    expect(saga.words?.[0]).toEqual({ action: "retry", by: "op-1", note: null, at });
   });
 
   test("and never before it began", () => {

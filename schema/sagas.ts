@@ -1,4 +1,5 @@
 import type { JsonObject, Principal } from "./events.ts";
+import type { MoneyJson } from "./money.ts";
 import type { Rejection } from "./rejections.ts";
 
 /**
@@ -57,7 +58,39 @@ export type SagaStep = {
   error: Rejection | null;
   /** What the callee answered, as far as later steps and readers need it. */
   result: JsonObject | null;
+  /** When an operator last had it tried again: its attempts, and how long it has been in trouble, count from here. */
+  retried_at?: string;
 };
+
+/** What people do to a saga, beside the command that began it. */
+export type SagaAction = "cancel" | "review" | "retry" | "compensate" | "resolve";
+
+/** Somebody's word on a saga, as its journal keeps it; the entry's principal is whoever gave it. */
+export type SagaWord = {
+  action: SagaAction;
+  by: string;
+  note: string | null;
+  /** `resolve` and `review`: of which step, and how it is to end. */
+  step?: string;
+  verdict?: string;
+  provider_ref?: string | null;
+};
+
+/** A resolution that needs a second person, and has the first one's word. */
+export type SagaApproval = {
+  step: string;
+  verdict: "succeeded" | "declined";
+  provider_ref: string | null;
+  by: string;
+  note: string;
+  at: string;
+};
+
+/** A capture nobody expected, booked to suspense by a saga of its own. */
+export type StrayCapture = { provider_ref: string; amount: MoneyJson; saga: string };
+
+/** The latest of these many words are kept with a saga; the journal has them all. */
+export const WORDS_KEPT = 20;
 
 export type Saga = {
   id: string;
@@ -84,12 +117,22 @@ export type Saga = {
   deadline_at: string;
   created_at: string;
   updated_at: string;
+  /** Absent: nobody's word waits for a second one. */
+  approval?: SagaApproval;
+  /** How often it was parked and taken up again, each counted once: odd while it is parked. Absent: never. */
+  stops?: number;
+  /** Absent: none. */
+  strays?: StrayCapture[];
+  /** What people did to it, oldest first. Absent: nothing. */
+  words?: (SagaWord & { at: string })[];
 };
 
 /** A step as the journal writes it: integers are strings, as in every event. */
 export type JournalStep = Omit<SagaStep, "attempts"> & { attempts: string };
 type Counted = "version" | "epoch" | "cursor" | "tag" | "steps";
-export type JournalSaga = Omit<Saga, Counted | "updated_at" | "created_at" | "id"> & {
+/** What only a saga's later entries speak of. */
+type Later = "approval" | "stops" | "strays" | "words";
+export type JournalSaga = Omit<Saga, Counted | Later | "updated_at" | "created_at" | "id"> & {
   saga: string;
   version: string;
   epoch: string;
@@ -112,6 +155,12 @@ export type SagaEventData = {
     shown: boolean;
     parked_reason: string | null;
     deadline_at: string;
+    /** Somebody's word that led to this entry. */
+    word?: SagaWord;
+    /** A word that waits for a second one; absent: none does any more. */
+    approval?: SagaApproval;
+    /** A capture that this entry's commit books to suspense. */
+    stray?: StrayCapture;
   };
 };
 
@@ -137,8 +186,8 @@ export const sagaBegan = (saga: Saga): SagaEventData["saga.began"] => ({
   deadline_at: saga.deadline_at,
 });
 
-/** The journal entry that leads from one state of a saga to the next. */
-export const sagaStepped = (before: Saga, after: Saga): SagaEventData["saga.stepped"] => ({
+/** The journal entry that leads from one state of a saga to the next; `word`: on whose word. */
+export const sagaStepped = (before: Saga, after: Saga, word?: SagaWord): SagaEventData["saga.stepped"] => ({
   saga: after.id,
   status: after.status,
   epoch: String(after.epoch),
@@ -151,7 +200,15 @@ export const sagaStepped = (before: Saga, after: Saga): SagaEventData["saga.step
   shown: after.shown,
   parked_reason: after.parked_reason,
   deadline_at: after.deadline_at,
+  ...(word === undefined ? {} : { word }),
+  ...(after.approval === undefined ? {} : { approval: after.approval }),
+  ...newStray(before, after),
 });
+
+const newStray = (before: Saga, after: Saga): { stray?: StrayCapture } => {
+  const stray = after.strays?.[before.strays?.length ?? 0];
+  return stray === undefined ? {} : { stray };
+};
 
 type SagaEvent =
   | { type: "saga.began"; recorded_at: string; data: SagaEventData["saga.began"] }
@@ -176,9 +233,17 @@ export const evolveSaga = (saga: Saga | null, event: SagaEvent): Saga => {
   if (saga === null) throw new Error(`saga ${event.data.saga} stepped before it began`);
   const steps = [...saga.steps];
   for (const { index, step } of event.data.changed) steps[Number(index)] = fromJournalStep(step);
-  const { status, failure, shown, parked_reason, deadline_at } = event.data;
+  const { status, failure, shown, parked_reason, deadline_at, word, approval, stray } = event.data;
+  const { approval: _settled, ...standing } = saga;
+  const stopped = (saga.status === "parked") !== (status === "parked");
   return {
-    ...saga,
+    ...standing,
+    ...(approval === undefined ? {} : { approval }),
+    ...(stopped ? { stops: (saga.stops ?? 0) + 1 } : {}),
+    ...(stray === undefined ? {} : { strays: [...(saga.strays ?? []), stray] }),
+    ...(word === undefined
+      ? {}
+      : { words: [...(saga.words ?? []), { ...word, at: event.recorded_at }].slice(-WORDS_KEPT) }),
     status,
     failure,
     shown,
@@ -195,44 +260,3 @@ export const evolveSaga = (saga: Saga | null, event: SagaEvent): Saga => {
 /** True while the saga may still be driven: it has a timer, and nothing it reserved is forgotten. */
 export const isLive = (saga: Pick<Saga, "status">): boolean =>
   saga.status === "running" || saga.status === "waiting" || saga.status === "compensating";
-
-/** A saga as operators read it. */
-export type SagaView = {
-  id: string;
-  kind: SagaKind;
-  version: number;
-  subject: string;
-  status: SagaStatus;
-  created_at: string;
-  age_s: number;
-  steps: {
-    name: string;
-    status: StepStatus;
-    attempts: number;
-    started_at: string | null;
-    ended_at: string | null;
-    error?: Rejection;
-  }[];
-  parked_reason?: string;
-  actions: string[];
-};
-
-export const viewSaga = (saga: Saga, nowMs: number): SagaView => ({
-  id: saga.id,
-  kind: saga.kind,
-  version: saga.version,
-  subject: saga.subject,
-  status: saga.status,
-  created_at: saga.created_at,
-  age_s: Math.max(0, Math.floor((nowMs - Date.parse(saga.created_at)) / 1000)),
-  steps: saga.steps.map(({ name, status, attempts, started_at, ended_at, error }) => ({
-    name,
-    status,
-    attempts,
-    started_at,
-    ended_at,
-    ...(error === null ? {} : { error }),
-  })),
-  ...(saga.parked_reason === null ? {} : { parked_reason: saga.parked_reason }),
-  actions: [],
-});

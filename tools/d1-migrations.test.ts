@@ -96,7 +96,8 @@ describe("the read model", () => {
 
     const files = readdirSync(migrations).filter((name) => name.endsWith(".sql"));
     expect(await migrateD1(database(sqlite), migrations)).toBe(files.length - 1);
-    expect(kept.map(rowsOf)).toEqual(before);
+    // Columns may have come to it.
+    expect(kept.map(rowsOf)).toMatchObject(before);
     expect(PROJECTED.flatMap(({ name }) => rowsOf(`${name}_next`))).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 import { consume } from "./consumers/index.ts";
+import { reportParked } from "./consumers/parked.ts";
 import { sweep } from "./consumers/sweep.ts";
 import { createApp } from "./edge/app.ts";
 import { ROUTES } from "./edge/routes.ts";
@@ -21,6 +22,6 @@ export default {
   fetch: (request, env, context) => app.fetch(request, env, context),
   queue: (batch, env) => consume(batch, env),
   async scheduled(_controller, env) {
-    await Promise.all([sweep(env), nameKnownStreams(rebuildPorts(env))]);
+    await Promise.all([sweep(env), nameKnownStreams(rebuildPorts(env)), reportParked(env)]);
   },
 } satisfies ExportedHandler<Env>;

@@ -49,10 +49,11 @@ const frozen = (state: PodState): PodState => ({ ...state, status: "frozen" });
 const codeOf = (decision: PermitDecision): string => {
   if (decision.do === "refuse") return decision.rejection.code;
   if (decision.do === "apply") return "applied";
+  if (decision.do === "tell") return "told";
   return decision.answer.ok ? "stored" : decision.answer.rejection.code;
 };
 const typesOf = (decision: PermitDecision): string[] =>
-  decision.do === "apply" ? decision.events.map(({ type }) => type) : [];
+  decision.do === "apply" || decision.do === "tell" ? decision.events.map(({ type }) => type) : [];
 
 describe("admitting a charge", () => {
   test("grants a permit and tells since when the payer is a member", () => {
@@ -183,5 +184,36 @@ describe("ending a permit", () => {
   test("a failure without a reason is a bug of the caller", () => {
     const op = { ...conclude("s1", "failed"), failure: null } as PermitOp;
     expect(() => decidePermit(open, row("open"), op)).toThrow(/without a reason/);
+  });
+});
+
+describe("telling how a charge stands", () => {
+  const tell = (number: number, parked: string | null): PermitOp => ({
+    op: "announce_standing",
+    saga: "s1",
+    number,
+    parked,
+  });
+  const toldOf = (state: PodState, op: PermitOp): PodState => {
+    const decision = decidePermit(state, row("open"), op);
+    return decision.do === "tell" ? following(state, decision.events) : state;
+  };
+  const parked = toldOf(open, tell(1, "capture: unknown for a day"));
+
+  test.each<[string, PodState, PermitOp, string[]]>([
+    ["parked", open, tell(1, "amount_mismatch: 9.00 EUR"), ["saga.parked"]],
+    ["the same again", parked, tell(1, "capture: unknown for a day"), []],
+    ["taken up again", parked, tell(2, null), ["saga.resumed"]],
+    ["taken up before anybody heard that it was parked", open, tell(2, null), []],
+    ["parked again, what was between never heard", parked, tell(3, "post: refused"), ["saga.parked"]],
+    ["parked, told too late", toldOf(parked, tell(2, null)), tell(1, "capture: unknown for a day"), []],
+    ["of a charge that has ended", pod, tell(1, "capture: unknown for a day"), []],
+  ])("%s", (_what, state, op, types) => {
+    expect(typesOf(decidePermit(state, row("open"), op))).toEqual(types);
+  });
+
+  test("says why by a code, for nothing else belongs before members", () => {
+    const decision = decidePermit(open, row("open"), tell(1, "amount_mismatch: the provider captured 9.00 EUR"));
+    expect(decision).toMatchObject({ do: "tell", events: [{ data: { reason: "amount_mismatch", number: "1" } }] });
   });
 });

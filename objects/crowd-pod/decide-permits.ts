@@ -2,6 +2,7 @@ import { mayInPod } from "../../schema/permissions.ts";
 import { POD_LIMITS } from "../../schema/pods.ts";
 import { type Refused, type Rejection, reject } from "../../schema/rejections.ts";
 import type { PermitAnswer, PermitOp } from "../../schema/rpc/pod.ts";
+import { parkCode } from "../../schema/saga-operations.ts";
 import { mayNot, noSuchPod, notActive, notKept } from "./decide.ts";
 import type { Permit, PodEvent, PodState } from "./state.ts";
 
@@ -19,6 +20,8 @@ export type PermitRow = {
 export type PermitDecision =
   /** Nothing is written: the stored answer, or a call that came out of order. */
   | { do: "answer"; answer: PermitAnswer }
+  /** Told of, and no answer is kept: whatever is told has its number. */
+  | { do: "tell"; events: PodEvent[] }
   /** The saga is refused, for good. */
   | { do: "refuse"; rejection: Rejection }
   | { do: "apply"; events: PodEvent[]; state: PermitStatus; memberSince: string | null };
@@ -42,6 +45,8 @@ export const decidePermit = (state: PodState, row: PermitRow | null, op: PermitO
       return admit(state, row, op);
     case "announce_review":
       return announceReview(state, row, op);
+    case "announce_standing":
+      return { do: "tell", events: announceStanding(state, op) };
     case "release":
       return release(state, row, op);
     case "conclude":
@@ -93,6 +98,15 @@ const announceReview = (state: PodState, row: PermitRow | null, op: Of<"announce
   const created: PodEvent = { type: "charge.created", data: { pod, charge, saga, payer, amount, settled } };
   const waits: PodEvent = { type: "charge.requires_review", data: { pod, charge, saga, payer } };
   return permit.announced ? apply("open", waits) : apply("open", created, waits);
+};
+
+/** Nothing to tell: no open permit, an older number, or taken up again before anybody heard that it was parked. */
+const announceStanding = (state: PodState, { saga, number, parked }: Of<"announce_standing">): PodEvent[] => {
+  const permit = state.permits.get(saga);
+  if (permit === undefined || state.profile === null || number <= (permit.standing?.number ?? 0)) return [];
+  const about = { pod: state.profile.id, saga, charge: permit.charge, number: String(number) };
+  if (parked !== null) return [{ type: "saga.parked", data: { ...about, reason: parkCode(parked) } }];
+  return permit.standing?.parked === true ? [{ type: "saga.resumed", data: about }] : [];
 };
 
 /**

@@ -44,13 +44,17 @@ const COLUMN = {
   announce_review: "announced",
   release: "ended",
   conclude: "ended",
-} as const satisfies Record<PermitOp["op"], keyof PermitRow>;
+} as const satisfies Record<Exclude<PermitOp["op"], "announce_standing">, keyof PermitRow>;
 
 /** The turn of one operation of the coordinator: decided once for its saga, its answer stored with its events. */
 export const runPermit = (turn: Turn<PodState>, op: PermitOp, meta: Meta): PermitAnswer => {
   const row = findRow(turn.sql, op.saga);
   const decision = decidePermit(turn.state, row, op);
   if (decision.do === "answer") return decision.answer;
+  if (decision.do === "tell" || op.op === "announce_standing") {
+    if (decision.do === "tell") record(turn, decision.events, meta);
+    return { ok: true, seq: turn.head.seq, member_since: null };
+  }
   if (decision.do === "apply") record(turn, decision.events, meta);
   const answer: PermitAnswer =
     decision.do === "refuse"

@@ -128,7 +128,7 @@ class World {
             : { op: "conclude", saga: next.saga, outcome: next.outcome, settled: money.settled, failure: "expired" };
     const row = this.rows.get(op.saga) ?? null;
     const decision = decidePermit(this.state, row, op);
-    if (decision.do === "answer") return false;
+    if (decision.do === "answer" || decision.do === "tell") return false;
     const kept = row ?? { admitted: null, announced: null, ended: null };
     const column = op.op === "admit" ? "admitted" : op.op === "announce_review" ? "announced" : "ended";
     if (decision.do === "refuse") {
@@ -240,9 +240,12 @@ describe("the fold", () => {
     expect(JSON.stringify(fold.encode(before))).toBe(text);
   });
 
-  test("tells of parked and resumed sagas without a change of its own", () => {
-    const pod = podWith();
-    expect(evolve(pod, body("saga.parked", { saga: "s1" }))).toBe(pod);
-    expect(evolve(pod, body("saga.resumed", { saga: "s1" }))).toBe(pod);
+  test("tells of parked and resumed sagas, and remembers by their number what it told last", () => {
+    const granted = { saga: "s1", charge: "c1", payer: "mia", amount: euros("1.00") };
+    const open = evolve(podWith({ mia: "member" }), body("permit.granted", granted));
+    const parked = evolve(open, body("saga.parked", { saga: "s1", number: "1" }));
+    expect(parked.permits.get("s1")?.standing).toEqual({ number: 1, parked: true });
+    const resumed = evolve(parked, body("saga.resumed", { saga: "s1", number: "2" }));
+    expect(resumed.permits.get("s1")?.standing).toEqual({ number: 2, parked: false });
   });
 });

@@ -13,7 +13,14 @@ export type Member = { role: Role; since: string };
 /** An invitation nobody has used, by a maker who may still make it. It may have expired. */
 export type Invitation = { id: string; role: Role; by: string; expires_at: string };
 /** A charge under way. `announced`: the pod's log has told of it. */
-export type Permit = { charge: string; payer: string; amount: MoneyJson; announced: boolean };
+export type Permit = {
+  charge: string;
+  payer: string;
+  amount: MoneyJson;
+  announced: boolean;
+  /** What the pod's log last told of its saga; absent: that it was never parked. */
+  standing?: { number: number; parked: boolean };
+};
 
 export type PodState = {
   /** Null before the pod is created. */
@@ -130,9 +137,13 @@ export const evolve = (state: PodState, body: EventBody): PodState => {
     case "charge.failed":
     case "charge.cancelled":
       return endPermit(state, event.data.saga);
-    case "charge.requires_review":
     case "saga.parked":
-    case "saga.resumed":
+    case "saga.resumed": {
+      const { saga, number } = event.data;
+      const standing = { number: Number(number), parked: event.type === "saga.parked" };
+      return { ...state, permits: withEntry(state.permits, saga, { ...permitOf(state, saga), standing }) };
+    }
+    case "charge.requires_review":
       return state;
     default:
       throw new Error(`no pod writes an event ${(event satisfies never as PodEvent).type}`);

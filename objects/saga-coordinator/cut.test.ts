@@ -147,7 +147,14 @@ describe("a shard in a cut", () => {
     const sim = new Simulator(() => 0);
     Object.assign(globalThis, { scheduler: sim.scheduler });
     const ids = createIdSource((bytes) => bytes.fill(1));
-    const around = { sim, ids, env: {} as ObjectEnv, commitDelay: () => 0, committed: () => undefined };
+    const around = {
+      sim,
+      ids,
+      env: {} as ObjectEnv,
+      commitDelay: () => 0,
+      chance: () => 1,
+      committed: () => undefined,
+    };
     const made = new Shard(3, { storage, journal: [] }, around);
     return made.parts.actor;
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { cancel, resolveWait, takeUp } from "./decide.ts";
-import { PARK_AFTER_MS } from "./definitions/definition.ts";
+import { RETRY } from "./definitions/definition.ts";
 import { currentStep } from "./standing.ts";
 import { beginCharge, DONE, inReview, T0, told, upTo } from "./testing/fixtures.ts";
 
@@ -21,7 +21,7 @@ describe("a review", () => {
 
 describe("before the pivot", () => {
   it("a day of nothing but unknown parks nobody: the deadline takes the saga back", () => {
-    const asked = told(upTo(beginCharge("instrument"), "assess"), { outcome: "unknown" }, T0 + PARK_AFTER_MS + 1);
+    const asked = told(upTo(beginCharge("instrument"), "assess"), { outcome: "unknown" }, T0 + RETRY.parkAfterMs + 1);
     expect(asked.status).toBe("running");
   });
 

@@ -491,6 +491,26 @@ describe("a rate that was accepted", () => {
   });
 });
 
+describe("the next try of a step", () => {
+  const tried = (move: Move, chance: number, attempts = 3): number => {
+    const saga = beginHedge();
+    const steps = saga.steps.map((step, index) => (index === 0 ? { ...step, attempts } : step));
+    const after = advance({ ...saga, steps }, { step: 0, epoch: saga.epoch, ...move }, T0, 1, chance);
+    return Date.parse(after?.steps[0]?.next_at ?? "") - T0;
+  };
+
+  it.each<[string, Move, number, number]>([
+    ["anywhere up to its gap, by chance", unknown, 0.5, 500],
+    ["no later than its gap", unknown, 1, 1_000],
+    ["not at once, whatever chance says", unknown, 0, 1],
+    ["not before the callee wants it", { ...unknown, notBeforeMs: 700 }, 0.5, 700],
+    ["later than that when its gap has grown", { ...unknown, notBeforeMs: 100 }, 0.5, 500],
+    ["when it was said to, to the millisecond", { ...unknown, retryInMs: 123 }, 0.5, 123],
+  ])("falls %s", (_when, move, chance, gap) => {
+    expect(tried(move, chance)).toBe(gap);
+  });
+});
+
 describe("a hedge", () => {
   it("never goes back, asks at growing gaps, and after a day is somebody's to look at", () => {
     let at = beginHedge();
@@ -543,7 +563,10 @@ describe("whatever happens to a saga", () => {
             recorded_at: new Date(now).toISOString(),
             data: sagaStepped(before, saga),
           });
-          expect({ ...folded, updated_at: "" }).toEqual({ ...saga, updated_at: "" });
+          const stops = folded.stops;
+          expect({ ...folded, updated_at: "" }).toEqual({ ...saga, updated_at: "", stops });
+          expect((stops ?? 0) % 2 === 1).toBe(folded.status === "parked");
+          saga = { ...saga, ...(stops === undefined ? {} : { stops }) };
           expect(saga.epoch).toBe(before.epoch + 1);
           if (before.tag !== null) expect(saga.tag).toBe(before.tag);
           if (what[1]?.outcome === "unknown") expect(saga.cursor).toBe(before.cursor);

@@ -8,7 +8,7 @@ import {
   type SagaStep,
   type StepPhase,
 } from "../../schema/sagas.ts";
-import { freshStep, PARK_AFTER_MS, retryGapMs, type SagaDefinition } from "./definitions/definition.ts";
+import { freshStep, jittered, retryGapMs, type SagaDefinition } from "./definitions/definition.ts";
 import { definitionOf, stepDefinition } from "./definitions/index.ts";
 import { canGoBack, currentStep } from "./standing.ts";
 
@@ -31,8 +31,10 @@ export type StepReport = {
   };
   /** What to do next about a step that has not ended; the same again when left out. */
   nextPhase?: StepPhase;
-  /** How long to wait before that, milliseconds; a growing gap when left out. */
+  /** How long to wait before that, milliseconds; a growing gap by the step's policy when left out. */
   retryInMs?: number;
+  /** At least how long that gap is, milliseconds: the callee asked for it. */
+  notBeforeMs?: number;
   error?: Rejection;
   /** Legs that an account refused for good, by index, and the suspense stripe each goes to instead. */
   redirects?: Readonly<Record<string, string>>;
@@ -42,9 +44,9 @@ export type StepReport = {
 
 export type BeginSaga = Pick<Saga, "id" | "kind" | "subject" | "input" | "principal" | "correlation">;
 
-const iso = (ms: number): string => new Date(ms).toISOString();
+export const iso = (ms: number): string => new Date(ms).toISOString();
 
-const replaceStep = (saga: Saga, index: number, change: Partial<SagaStep>): Saga => ({
+export const replaceStep = (saga: Saga, index: number, change: Partial<SagaStep>): Saga => ({
   ...saga,
   steps: saga.steps.map((step, at) => (at === index ? { ...step, ...change } : step)),
 });
@@ -69,13 +71,16 @@ export const begin = (definition: SagaDefinition, command: BeginSaga, now: numbe
   return enter(saga, 0, now, cutEpoch);
 };
 
+/** A word that waits for a second one is about the step at hand: it ends with it. */
+export const withoutApproval = ({ approval: _, ...saga }: Saga): Saga => saga;
+
 /**
  * Moves to the first step from `index` on that is not left out, its intent written; completed when there is none. Past the door
  * the caller may be told of the resource.
  */
 const enter = (saga: Saga, index: number, now: number, cutEpoch: number): Saga => {
   const { door } = definitionOf(saga);
-  let next = saga;
+  let next = withoutApproval(saga);
   for (let at = index; at < next.steps.length; at++) {
     const definition = stepDefinition(next, at);
     if (next.steps[at - 1]?.name === door) next = { ...next, shown: true };
@@ -98,7 +103,8 @@ const enter = (saga: Saga, index: number, now: number, cutEpoch: number): Saga =
 };
 
 /** Goes back: the latest step that may hold something is undone first. Compensated when none is left. */
-const goBack = (saga: Saga, from: number, now: number): Saga => {
+const goBack = (standing: Saga, from: number, now: number): Saga => {
+  const saga = withoutApproval(standing);
   for (let at = from; at >= 0; at--) {
     const step = saga.steps[at];
     const definition = stepDefinition(saga, at);
@@ -111,8 +117,8 @@ const goBack = (saga: Saga, from: number, now: number): Saga => {
   return { ...saga, status: "compensated", cursor: saga.steps.length };
 };
 
-/** Turns a saga back with a reason; nothing, once the pivot's intent stands. */
-const turnBack = (saga: Saga, failure: SagaFailure, now: number): Saga => {
+/** Turns a saga back with a reason; whether it may be is the caller's to have asked. */
+export const turnBack = (saga: Saga, failure: SagaFailure, now: number): Saga => {
   const marked = currentStep(saga).phase === "wait" ? replaceStep(saga, saga.cursor, { ended_at: iso(now) }) : saga;
   return goBack({ ...marked, failure, epoch: saga.epoch + 1 }, saga.cursor, now);
 };
@@ -120,9 +126,10 @@ const turnBack = (saga: Saga, failure: SagaFailure, now: number): Saga => {
 /**
  * What a report makes of a saga. Null when the report is of an attempt that has lost its epoch: it writes nothing. Rules, in
  * order: ended or another epoch → nothing; beyond all rules → parked; going back → forward to the next undo, or again; `done` → next step; `declined` →
- * back, or parked where nothing may decline; otherwise the step stays, and says when and how it is tried again.
+ * back, or parked where nothing may decline; otherwise the step stays, and says when and how it is tried again. `chance`: 0 to 1,
+ * where in its gap the next try falls.
  */
-export const advance = (saga: Saga, report: StepReport, now: number, cutEpoch: number): Saga | null => {
+export const advance = (saga: Saga, report: StepReport, now: number, cutEpoch: number, chance = 1): Saga | null => {
   if (!isLive(saga) || report.epoch !== saga.epoch || report.step !== saga.cursor) return null;
   const bumped: Saga = { ...saga, epoch: saga.epoch + 1 };
   const step = currentStep(saga);
@@ -130,7 +137,7 @@ export const advance = (saga: Saga, report: StepReport, now: number, cutEpoch: n
   const result = learned(step, report, cutEpoch);
   if (report.park !== undefined) return park(replaceStep(bumped, saga.cursor, { result }), report.park, now);
   if (step.phase === "compensate") {
-    if (report.outcome !== "done") return tryAgain(bumped, report, now);
+    if (report.outcome !== "done") return tryAgain(bumped, report, now, chance);
     const undone = replaceStep(bumped, saga.cursor, { status: "compensated", ended_at: iso(now), next_at: null });
     return goBack(undone, saga.cursor - 1, now);
   }
@@ -146,9 +153,10 @@ export const advance = (saga: Saga, report: StepReport, now: number, cutEpoch: n
   if (report.outcome === "pending") {
     const waiting = { phase: report.nextPhase ?? "wait", next_at: dueAt(report, now) } as const;
     const heard = { ...result, heard_at: iso(now) };
-    return { ...replaceStep(knowing, saga.cursor, { ...waiting, result: heard }), status: "waiting", shown: true };
+    const told = replaceStep(withoutApproval(knowing), saga.cursor, { ...waiting, result: heard });
+    return { ...told, status: "waiting", shown: true };
   }
-  return tryAgain(knowing, report, now);
+  return tryAgain(knowing, report, now, chance);
 };
 
 /**
@@ -183,27 +191,30 @@ const dueAt = (report: StepReport, now: number): string | null =>
 
 /** Since when a step has been without any answer that says something: a payment that is pending for days is no trouble. */
 const troubledSince = (step: SagaStep): number => {
-  if (step.phase === "compensate") return Date.parse(step.first_sent_at ?? "");
-  return Date.parse(String(step.result?.heard_at ?? step.started_at ?? ""));
+  const own = step.phase === "compensate" ? step.first_sent_at : (step.result?.heard_at ?? step.started_at);
+  return Math.max(Date.parse(String(own ?? "")), Date.parse(step.retried_at ?? new Date(0).toISOString()));
 };
 
-/** The step stays: another try after a gap, or, when it has been at it for a day, a person. */
-const tryAgain = (saga: Saga, report: StepReport, now: number): Saga => {
+/** The step stays: another try after a gap, or, when it has been at it for as long as its policy says, a person. */
+const tryAgain = (saga: Saga, report: StepReport, now: number, chance: number): Saga => {
   const step = currentStep(saga);
-  if (now - troubledSince(step) > PARK_AFTER_MS && !canGoBack(saga)) {
+  const { retry, unknown } = stepDefinition(saga, saga.cursor);
+  if (now - troubledSince(step) > retry.parkAfterMs && !canGoBack(saga)) {
     return park(saga, `${step.name}: ${report.outcome} for a day`, now);
   }
   // Nothing an undo hears turns it round.
   const phase = step.phase === "compensate" ? step.phase : (report.nextPhase ?? step.phase);
   // `unknown` shows where a provider may have acted; a call to an actor of ours is simply made again.
-  const asked = stepDefinition(saga, saga.cursor).unknown === "ask" && phase !== "compensate";
+  const asked = unknown === "ask" && phase !== "compensate";
+  const grown = jittered(retryGapMs(step.attempts, retry.baseMs, retry.capMs), chance);
+  const gapMs = report.retryInMs ?? Math.max(report.notBeforeMs ?? 0, grown);
   return {
     ...replaceStep(saga, saga.cursor, {
       phase,
       status: asked && report.outcome === "unknown" ? "unknown" : step.status,
       // What never left the house spends no attempt.
       attempts: report.outcome === "not_sent" ? Math.max(0, step.attempts - 1) : step.attempts,
-      next_at: iso(now + (report.retryInMs ?? retryGapMs(step.attempts))),
+      next_at: iso(now + gapMs),
       error: report.error ?? step.error,
     }),
     status: phase === "compensate" ? "compensating" : "running",

@@ -1,19 +1,38 @@
+import { parkCode } from "../../schema/saga-operations.ts";
 import { isLive, type Saga } from "../../schema/sagas.ts";
+import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { faultPoint } from "../kit/faults.ts";
+import { metric } from "../kit/metrics.ts";
 import { refusalIn } from "../kit/stub.ts";
 import { fixEnd, requireCharge } from "./answers.ts";
 import { hedgeBegunBy } from "./begin-hedge.ts";
 import { transferRecord } from "./begin-transfer.ts";
 import { perform } from "./calls/perform.ts";
+import { announceStanding } from "./calls/pod.ts";
 import type { CallPort } from "./calls/port.ts";
-import { advance, begin, parkBroken, takeUp } from "./decide.ts";
+import { advance, type BeginSaga, begin, parkBroken, takeUp } from "./decide.ts";
+import type { SagaDefinition } from "./definitions/definition.ts";
 import { hedge } from "./definitions/hedge.ts";
-import { journalBegin, journalStep, liveSagas, loadSaga, SAGA_TIMER, type ShardTurn, WATCHDOG_MS } from "./journal.ts";
+import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
+import {
+  accountsNamedBy,
+  journalBegin,
+  journalStep,
+  liveSagas,
+  loadSaga,
+  nameActors,
+  SAGA_TIMER,
+  type Said,
+  type ShardTurn,
+  TELL_TIMER,
+  WATCHDOG_MS,
+} from "./journal.ts";
 import { leaveOriginal } from "./reversals.ts";
 import { currentStep, isDue, needsCall, nextLook } from "./standing.ts";
 import type { ShardState } from "./state.ts";
+import { strayBookedBy } from "./stray-captures.ts";
 import type { Waiters } from "./waiters.ts";
 
 /** Live sagas taken up per page after a restart. */
@@ -24,6 +43,25 @@ export type Change = (saga: Saga, turn: ShardTurn) => Saga | null;
 /** Writes of the same commit: before the change, which only goes on when it answers true. */
 export type Guard = (saga: Saga, turn: ShardTurn) => boolean;
 
+/** The sagas that one's step begins, in the same commit: the hedge of a conversion, the booking of a stray capture. */
+const beginBeside = (turn: ShardTurn, before: Saga, after: Saga): Saga[] => {
+  const journal = (definition: SagaDefinition, first: BeginSaga | null): Saga[] => {
+    if (first === null) return [];
+    const begun = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch));
+    nameActors(turn, accountsNamedBy(begun).map(streamOf.account));
+    return [begun];
+  };
+  return [...journal(hedge, hedgeBegunBy(before, after)), ...journal(ledgerTransfer, strayBookedBy(before, after))];
+};
+
+/** Says in the log when a saga is parked or taken up again; the pod hears of it by its own timer. */
+const reportStop = (before: Saga, after: Saga): void => {
+  if (before.stops === after.stops) return;
+  const reason = after.parked_reason ?? before.parked_reason ?? "";
+  const name = after.status === "parked" ? "saga.parked" : "saga.resumed";
+  metric(name, 1, { saga: after.id, kind: after.kind, reason: parkCode(reason) });
+};
+
 /**
  * Drives sagas: call, journal, call. Every change of a saga goes through `change`, so that journal, row, timer and answer are one
  * commit; what is in memory here is only which sagas are being driven just now, and losing it costs a look by the timer.
@@ -33,34 +71,42 @@ export class Driver {
   readonly #port: CallPort;
   readonly #waiters: Waiters;
   readonly #env: Pick<ObjectEnv, "FAULTS">;
+  readonly #random: () => number;
   readonly #driving = new Map<string, number>();
   /** Drives that timers or a restart began; nobody waits for their end unless they ask. */
   readonly #begun = new Set<Promise<void>>();
 
-  constructor(actor: Actor<ShardState>, port: CallPort, waiters: Waiters, env: Pick<ObjectEnv, "FAULTS">) {
+  /** `random` draws from 0 to 1: where in its gap a retry falls. */
+  constructor(
+    actor: Actor<ShardState>,
+    port: CallPort,
+    waiters: Waiters,
+    env: Pick<ObjectEnv, "FAULTS">,
+    random: () => number = Math.random,
+  ) {
     this.#actor = actor;
     this.#port = port;
     this.#waiters = waiters;
     this.#env = env;
+    this.#random = random;
   }
 
-  /** Changes a saga in the next group commit. Null when there is no such saga or the change came to nothing. */
-  async change(id: string, change: Change, guard?: Guard): Promise<Saga | null> {
+  /** Changes a saga in the next group commit, on somebody's word where `said` has it. Null when there is no such saga or the change came to nothing. */
+  async change(id: string, change: Change, guard?: Guard, said?: Said): Promise<Saga | null> {
     const committed = await this.#actor.submit((turn) => {
       const before = loadSaga(turn.sql, id);
       if (before === null || guard?.(before, turn) === false) return null;
       const after = this.#decide(before, change, turn);
       if (after === null) return null;
-      const saga = journalStep(turn, before, after);
+      const saga = journalStep(turn, before, after, said);
       if (saga.kind !== "hedge") fixEnd(turn, saga, saga.kind === "charge" ? requireCharge : transferRecord);
       leaveOriginal(turn, saga);
-      const first = hedgeBegunBy(before, saga);
-      const begun = first === null ? null : journalBegin(turn, begin(hedge, first, turn.now, turn.state.cutEpoch));
-      return { saga, begun };
+      return { before, saga, begun: beginBeside(turn, before, saga) };
     });
     if (committed === null) return null;
-    // Not waited for: the charge goes on, and a hedge that is lost here is found by its timer.
-    if (committed.begun !== null) this.#begin(committed.begun);
+    reportStop(committed.before, committed.saga);
+    // Not waited for: the charge goes on, and a saga that is lost here is found by its timer.
+    for (const begun of committed.begun) this.#begin(begun);
     this.#waiters.notify(committed.saga);
     return committed.saga;
   }
@@ -96,7 +142,8 @@ export class Driver {
       return { step: saga.cursor, epoch: saga.epoch, outcome: "unknown" as const, ...why };
     });
     await faultPoint(this.#env, `${point}:answered`);
-    return this.change(saga.id, (before, turn) => advance(before, report, turn.now, turn.state.cutEpoch));
+    const chance = this.#random();
+    return this.change(saga.id, (before, turn) => advance(before, report, turn.now, turn.state.cutEpoch, chance));
   }
 
   /** A retry that has fallen due already: its intent is journalled before it leaves, as any other's. */
@@ -115,6 +162,16 @@ export class Driver {
       const saga = loadSaga(turn.sql, id);
       if (saga === null || !isLive(saga)) turn.timers.clear(SAGA_TIMER, id);
       else turn.timers.set(SAGA_TIMER, id, Math.max(turn.now + 50, nextLook(saga, turn.now, WATCHDOG_MS)));
+    });
+  }
+
+  /** Tells a charge's pod that it was parked or taken up again, until the pod has it. Throws when it could not be told. */
+  async tell(id: string): Promise<void> {
+    const saga = loadSaga(this.#actor.sql, id);
+    if (saga !== null) await announceStanding(saga, this.#port);
+    this.#actor.turn((turn) => {
+      // What has become of it meanwhile has its own timer, and this is it.
+      if (loadSaga(turn.sql, id)?.stops === saga?.stops) turn.timers.clear(TELL_TIMER, id);
     });
   }
 

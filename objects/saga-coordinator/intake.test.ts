@@ -5,6 +5,7 @@ import { fromMinor } from "../../schema/money.ts";
 import { reject } from "../../schema/rejections.ts";
 import type { ChargeAnswer, CreateCharge, TransferAnswer } from "../../schema/rpc/coordinator.ts";
 import { isLive } from "../../schema/sagas.ts";
+import { MAX_LIVE } from "./intake.ts";
 import type { PodModel } from "./testing/people.ts";
 import type { Shard } from "./testing/shard.ts";
 import { fund, PAYER, POD, TRANSFERS, type TransferStory } from "./testing/stories.ts";
@@ -416,5 +417,53 @@ describe("a shard that is nearly full", () => {
     // Nothing was kept of the refusals.
     expect(await answered(charge("r5", 10_000, command(), "another"))).toMatchObject({ status: 201, replayed: false });
     expect(await answered(transfer("r6", id, "one"))).toMatchObject({ kind: "resource" });
+  });
+});
+
+describe("a shard with too much under way", () => {
+  /** Sagas that are live and nothing more, as many as it takes for `live` in all. */
+  const fill = (live: number): void => {
+    void shard.parts;
+    shard.disk.storage.sql.exec(
+      `INSERT INTO sagas (id, kind, status, live, doc)
+       SELECT 'old-' || value, 'charge', 'running', 1, '{}' FROM json_each(?)`,
+      JSON.stringify(Array.from({ length: live }, (_, at) => at)),
+    );
+  };
+  const empty = (): void => void shard.disk.storage.sql.exec("DELETE FROM sagas WHERE id LIKE 'old-%'");
+  const FULL = { kind: "problem", rejection: { code: "overloaded", retry_after: 2 } };
+
+  it("takes the last that fits and refuses the next, of every kind, keeping nothing under its key", async () => {
+    fill(MAX_LIVE - 1);
+    const last = charge("r1", 0, command({ amount: fromMinor(700_000n, "EUR") }));
+    expect(await answered(last)).toMatchObject({ kind: "resource", status: 202 });
+    expect(await answered(charge("r2", 10_000, command(), "k2"))).toMatchObject(FULL);
+    const id = world.ids.next("trf", world.sim.now);
+    expect(await answered(transfer("r3", id, "one"))).toMatchObject(FULL);
+    empty();
+    expect(await answered(charge("r4", 10_000, command(), "k2"))).toMatchObject({ status: 201, replayed: false });
+    expect(await answered(transfer("r5", id, "one"))).toMatchObject({ kind: "resource", replayed: false });
+  });
+
+  it("ends what it has begun, answers for it, and begins what that needs", async () => {
+    const early = charge("r1", 0, command({ settle_currency: "USD" }));
+    await world.run(1_000, () => shard.sagas.length > 0);
+    fill(MAX_LIVE);
+    expect(await answered(early)).toMatchObject({ kind: "resource" });
+    await run(60_000);
+    expect(await answered(charge("r2", 10_000, command({ settle_currency: "USD" })))).toMatchObject({ replayed: true });
+    const own = shard.sagas.filter(({ id }) => id?.startsWith("sag_"));
+    expect(own.map(({ kind, status }) => `${kind} ${status}`).sort()).toEqual(["charge completed", "hedge completed"]);
+  });
+
+  it("counts only those that began when many come at once", async () => {
+    fill(MAX_LIVE - 2);
+    const all = Array.from({ length: 5 }, (_, at) =>
+      charge(`r${at}`, 0, command({ amount: fromMinor(700_000n, "EUR") }), `k${at}`),
+    );
+    const answers = await Promise.all(all.map(answered));
+    expect(answers.map((answer) => (answer.kind === "problem" ? answer.rejection.code : answer.status)).sort()).toEqual(
+      [202, 202, "overloaded", "overloaded", "overloaded"],
+    );
   });
 });

@@ -40,7 +40,7 @@ import { chargeDefinition } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
-import { accountsNamedBy, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
+import { accountsNamedBy, countLive, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { closedPeriod } from "./periods.ts";
 import { claimId, findOriginal, reversalInput, reversalScope, takeOriginal } from "./reversals.ts";
@@ -52,6 +52,20 @@ import { sagaOfCharge } from "./webhooks.ts";
 
 /** How long a call is held for the first word on a saga, whatever patience the caller has. Milliseconds. */
 const DOOR_MS = 30_000;
+
+/**
+ * Live sagas of one shard, waiting ones included, past which nothing new is begun: what was begun has the shard to itself until
+ * enough of it has ended. What a saga begins itself is old work, and never refused.
+ */
+export const MAX_LIVE = 5_000;
+/** When a full shard is worth asking again, seconds. */
+const FULL_RETRY_S = 2;
+
+/** Why the shard begins nothing now; null: it does. */
+const fullness = (sql: SqlStorage): Rejection | null =>
+  countLive(sql, MAX_LIVE) < MAX_LIVE
+    ? null
+    : reject("overloaded", "too much is under way here", { retry_after: FULL_RETRY_S }).rejection;
 
 type Deps = {
   actor: Actor<ShardState>;
@@ -103,7 +117,9 @@ export class Intake {
       const asked = settlingAsBefore(command, key.request, known.request);
       return this.#chargeAnswer(await this.#replay(known, asked, waitMs, meta));
     }
-    if (actor.nearlyFull !== null) return this.#problem(actor.nearlyFull, meta);
+    // Asked here, before anybody is called for it, and once more where it begins.
+    const full = actor.nearlyFull ?? fullness(actor.sql);
+    if (full !== null) return this.#problem(full, meta);
     const settling = await settlingOf(this.#deps.env, command, key.request);
     if (!settling.ok) return this.#problem(settling.rejection, meta);
     const { request, misfit } = settling.value;
@@ -146,7 +162,8 @@ export class Intake {
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
     if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
-    if (actor.nearlyFull !== null) return this.#problem(actor.nearlyFull, meta);
+    const full = actor.nearlyFull ?? fullness(actor.sql);
+    if (full !== null) return this.#problem(full, meta);
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
     const { legs } = checked.value;
@@ -180,7 +197,8 @@ export class Intake {
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
     if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
-    if (actor.nearlyFull !== null) return this.#problem(actor.nearlyFull, meta);
+    const full = actor.nearlyFull ?? fullness(actor.sql);
+    if (full !== null) return this.#problem(full, meta);
     const original = findOriginal(actor.sql, command.reverses);
     if (!original.ok) return this.#problem(original.rejection, meta);
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
@@ -219,7 +237,8 @@ export class Intake {
   ): Begun {
     const row = findCommand(turn.sql, scope);
     if (row !== null) return { kind: "known", row };
-    const rejection = admit(turn);
+    // What admits may write, so it is asked last.
+    const rejection = fullness(turn.sql) ?? admit(turn);
     if (rejection !== null) return { kind: "refused", rejection };
     rememberCommand(turn, scope, first.id, request, meta.correlation);
     const saga = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch));

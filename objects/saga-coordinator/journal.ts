@@ -1,5 +1,5 @@
-import type { JsonObject } from "../../schema/events.ts";
-import { evolveSaga, isLive, type Saga, sagaBegan, sagaStepped } from "../../schema/sagas.ts";
+import type { JsonObject, Meta } from "../../schema/events.ts";
+import { evolveSaga, isLive, type Saga, type SagaWord, sagaBegan, sagaStepped } from "../../schema/sagas.ts";
 import { streamOf } from "../../schema/streams.ts";
 import type { Turn } from "../kit/actor.ts";
 import { postedLegs, redirectedLegs, transferOf } from "./calls/accounts.ts";
@@ -11,12 +11,20 @@ export type ShardTurn = Turn<ShardState>;
 
 /** The timer that will not let a live saga be forgotten. */
 export const SAGA_TIMER = "saga";
+/** The timer that tells a pod how a charge of its stands: parked, or taken up again. */
+export const TELL_TIMER = "tell";
 /** A saga that is being driven is looked at again this long after it began; a crash is noticed no later. Milliseconds. */
 export const WATCHDOG_MS = 10_000;
 
 export const loadSaga = (sql: SqlStorage, id: string): Saga | null => {
   const [row] = sql.exec<{ doc: string }>("SELECT doc FROM sagas WHERE id = ?", id).toArray();
   return row === undefined ? null : (JSON.parse(row.doc) as Saga);
+};
+
+/** How many sagas are live, counted no further than `limit`. */
+export const countLive = (sql: SqlStorage, limit: number): number => {
+  const query = "SELECT count(*) AS live FROM (SELECT 1 FROM sagas WHERE live = 1 LIMIT ?)";
+  return sql.exec<{ live: number }>(query, limit).toArray()[0]?.live ?? 0;
 };
 
 /** Live sagas after `after` in id order, at most `limit`. */
@@ -35,13 +43,19 @@ export const journalBegin = (turn: ShardTurn, saga: Saga): Saga => {
   return store(turn, evolveSaga(null, { type: "saga.began", recorded_at: event.recorded_at, data }));
 };
 
+/** On whose word a saga is changed: what is journalled of it, and who gave it. */
+export type Said = { word: SagaWord; meta: Meta };
+
 /** Writes what became of a saga. The row is the fold of the entries, so the entry is folded, not the draft stored. */
-export const journalStep = (turn: ShardTurn, before: Saga, after: Saga): Saga => {
-  const data = sagaStepped(before, after);
-  const event = turn.append("saga.stepped", data as unknown as JsonObject, eventMeta(before));
+export const journalStep = (turn: ShardTurn, before: Saga, after: Saga, said?: Said): Saga => {
+  const data = sagaStepped(before, after, said?.word);
+  const meta = said === undefined ? eventMeta(before) : { ...said.meta, causation: before.id };
+  const event = turn.append("saga.stepped", data as unknown as JsonObject, meta);
   const saga = store(turn, evolveSaga(before, { type: "saga.stepped", recorded_at: event.recorded_at, data }));
   // Accounts that were not known when the saga began; a cut that does not ask them would miss what they hold.
   if (namesMore(before, saga)) nameActors(turn, accountsNamedBy(saga).map(streamOf.account));
+  // Told by a timer, so that no crash keeps it from the pod.
+  if (saga.kind === "charge" && saga.stops !== before.stops) turn.timers.set(TELL_TIMER, saga.id, turn.now);
   return saga;
 };
 

@@ -1,17 +1,34 @@
 import { describe, expect, it } from "vitest";
-import { Lanes } from "./lanes.ts";
+import { CALL_TIMEOUT_MS, Lanes } from "./lanes.ts";
 
 const macrotask = () => new Promise((resolve) => setImmediate(resolve));
 
 type Call = { target: string; ops: number[]; answer: (answers: string[]) => void; fail: (error: Error) => void };
 
+/** A clock that a test moves: whoever waits is let go by `expire`, or called off. */
+const clock = () => {
+  const waiting: { ms: number; over: () => void }[] = [];
+  const wait = (ms: number, { signal }: { signal: AbortSignal }) =>
+    new Promise<void>((resolve, reject) => {
+      const one = { ms, over: resolve };
+      waiting.push(one);
+      signal.addEventListener("abort", () => {
+        waiting.splice(waiting.indexOf(one), 1);
+        reject(new Error("called off"));
+      });
+    });
+  return { wait, waiting, expire: () => waiting.splice(0).map(({ over }) => over()) };
+};
+
 const lanes = () => {
   const calls: Call[] = [];
+  const time = clock();
   const made = new Lanes<number, string>(
     (target, ops) => new Promise((answer, fail) => calls.push({ target, ops: [...ops], answer, fail })),
     macrotask,
+    time.wait,
   );
-  return { lanes: made, calls };
+  return { lanes: made, calls, time };
 };
 
 describe("a lane", () => {
@@ -83,5 +100,29 @@ describe("a lane", () => {
       expect(await answer).toBe(`${op}`);
       await macrotask();
     }
+  });
+
+  it("gives up a call that is never answered, and makes the next; an answer after that is not heard", async () => {
+    const { lanes: made, calls, time } = lanes();
+    const lost = made.submit("a", 1).catch((error: Error) => error.message);
+    await macrotask();
+    const later = made.submit("a", 2);
+    expect(time.waiting.map(({ ms }) => ms)).toEqual([CALL_TIMEOUT_MS]);
+    time.expire();
+    expect(await lost).toContain("has not answered");
+    await macrotask();
+    calls[0]?.answer(["too late"]);
+    calls[1]?.answer(["two"]);
+    expect(await later).toBe("two");
+  });
+
+  it("that is answered leaves no clock running", async () => {
+    const { lanes: made, calls, time } = lanes();
+    const answer = made.submit("a", 1);
+    await macrotask();
+    calls[0]?.answer(["one"]);
+    await answer;
+    await macrotask();
+    expect(time.waiting).toEqual([]);
   });
 });

@@ -1,20 +1,51 @@
 /** Operations one call carries at most. */
 const MAX_OPS = 256;
 
+/**
+ * A call that has had no answer for this long is given up: it may have arrived, and is made again with the same words. Longer
+ * than any actor's honest work, a liquidity provider's answer included. Milliseconds.
+ */
+export const CALL_TIMEOUT_MS = 30_000;
+
+/** The platform's `scheduler.wait`, as far as it is needed here. */
+type Wait = (ms: number, options: { signal: AbortSignal }) => Promise<unknown>;
+
+/** The call's answer, or a fault when it takes too long; what it answers after that is not heard. */
+export const inTime = async <T>(call: Promise<T>, target: string, wait: Wait): Promise<T> => {
+  const answered = new AbortController();
+  const late = wait(CALL_TIMEOUT_MS, { signal: answered.signal }).then(
+    () => Promise.reject(new Error(`${target} has not answered in ${CALL_TIMEOUT_MS} ms`)),
+    // Called off: the answer is there.
+    () => new Promise<never>(() => undefined),
+  );
+  try {
+    return await Promise.race([call, late]);
+  } finally {
+    answered.abort();
+  }
+};
+
 type Waiting<Op, Answer> = { op: Op; resolve: (answer: Answer) => void; reject: (error: unknown) => void };
 
 /**
  * One call at a time to each target, carrying whatever has gathered for it: under load a shard meets an actor once a turn,
- * whatever number of sagas touch it. Answers come in the order of the operations; a failed call fails all of them.
+ * whatever number of sagas touch it. Answers come in the order of the operations; a call that fails or is not answered in time fails
+ * all of them, and the next one is made.
  */
 export class Lanes<Op, Answer> {
   readonly #call: (target: string, ops: Op[]) => Promise<Answer[]>;
   readonly #macrotask: () => Promise<unknown>;
+  readonly #wait: Wait;
   readonly #waiting = new Map<string, Waiting<Op, Answer>[]>();
 
-  constructor(call: (target: string, ops: Op[]) => Promise<Answer[]>, macrotask: () => Promise<unknown>) {
+  constructor(
+    call: (target: string, ops: Op[]) => Promise<Answer[]>,
+    macrotask: () => Promise<unknown>,
+    wait: Wait = (ms, options) => scheduler.wait(ms, options),
+  ) {
     this.#call = call;
     this.#macrotask = macrotask;
+    this.#wait = wait;
   }
 
   submit(target: string, op: Op): Promise<Answer> {
@@ -36,10 +67,8 @@ export class Lanes<Op, Answer> {
       if (gathered.length === 0) break;
       const batch = gathered.splice(0, MAX_OPS);
       try {
-        const answers = await this.#call(
-          target,
-          batch.map(({ op }) => op),
-        );
+        const ops = batch.map(({ op }) => op);
+        const answers = await inTime(this.#call(target, ops), target, this.#wait);
         batch.forEach(({ resolve, reject }, index) => {
           const answer = answers[index];
           if (answer === undefined) reject(new Error(`${target} left an operation unanswered`));

@@ -28,8 +28,9 @@ import { cutPage, moveEpoch } from "./cut.ts";
 import { cancel, resolveWait } from "./decide.ts";
 import { Driver } from "./driver.ts";
 import { Intake } from "./intake.ts";
-import { liveSagas, loadSaga, nameActors, SAGA_TIMER, type ShardTurn } from "./journal.ts";
+import { liveSagas, loadSaga, nameActors, SAGA_TIMER, type ShardTurn, TELL_TIMER } from "./journal.ts";
 import { migrations } from "./migrations.ts";
+import { operateSaga } from "./operations.ts";
 import { PERIOD_TIMER, Periods } from "./periods.ts";
 import { cutMeta, Reports, VERIFY_TIMER } from "./reports.ts";
 import { seeTransfer } from "./reversals.ts";
@@ -132,10 +133,22 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     return shardOf("sag", id) === null ? null : loadSaga(this.#actor.sql, id);
   }
 
-  async cancelCharge(id: string, _meta: Meta): Promise<Result<ChargeRecord>> {
+  operateSaga(
+    id: string,
+    command: rpc.OperateSaga,
+    key: CommandKey,
+    waitMs: number,
+    meta: Meta,
+  ): Promise<Result<rpc.OperatedSaga>> {
+    const deps = { sql: this.#actor.sql, driver: this.#driver, waiters: this.#waiters };
+    return operateSaga(deps, id, command, key, waitMs, meta);
+  }
+
+  async cancelCharge(id: string, meta: Meta): Promise<Result<ChargeRecord>> {
     const saga = this.#sagaOf(id);
     if (saga === null || chargeOf(saga) === null) return reject("not_found", "no such charge");
-    const changed = await this.#driver.change(saga.id, (before, turn) => cancel(before, turn.now));
+    const said = { word: { action: "cancel", by: meta.principal.user, note: null }, meta } as const;
+    const changed = await this.#driver.change(saga.id, (before, turn) => cancel(before, turn.now), undefined, said);
     if (changed === null) return reject("conflict", "the charge can no longer be cancelled");
     const ended = await this.#driveToEnd(changed);
     return this.#record(ended);
@@ -150,8 +163,12 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     const saga = this.#sagaOf(id);
     if (saga === null || chargeOf(saga) === null) return reject("not_found", "no such charge");
     const by = { by: meta.principal.user, text: note };
-    const changed = await this.#driver.change(saga.id, (before, turn) =>
-      resolveWait(before, "review", decision, by, turn.now, turn.state.cutEpoch),
+    const word = { action: "review", by: by.by, note, step: "review", verdict: decision } as const;
+    const changed = await this.#driver.change(
+      saga.id,
+      (before, turn) => resolveWait(before, "review", decision, by, turn.now, turn.state.cutEpoch),
+      undefined,
+      { word, meta },
     );
     if (changed === null) return reject("conflict", "the charge does not wait for a review");
     return this.#record(await this.#driveToEnd(changed));
@@ -247,6 +264,7 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
 
   async #onTimer(timer: Timer): Promise<void> {
     if (timer.kind === SAGA_TIMER) await this.#driver.look(timer.key);
+    else if (timer.kind === TELL_TIMER) await this.#driver.tell(timer.key);
     else if (timer.kind === VERIFY_TIMER) await this.#reports.goOn(timer.key);
     else if (timer.kind === PERIOD_TIMER) await this.#periods.goOn();
     else if (timer.kind === PRUNE_TIMER) this.#prune();

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Client } from "./testing/clients.ts";
 import type { InFlight } from "./testing/network.ts";
+import { resolveParked } from "./testing/operators.ts";
 import { TOKENS } from "./testing/provider.ts";
 import type { Shard } from "./testing/shard.ts";
 import {
@@ -22,7 +23,8 @@ import type { World } from "./testing/world.ts";
  * `SEED=<n> npx vitest run --project unit objects/saga-coordinator/simulation.test.ts`; SEEDS=<n> runs more of them.
  */
 const { SEED, SEEDS } = process.env;
-if (SEED === undefined) vi.spyOn(console, "error").mockReturnValue(undefined);
+if (SEED === undefined)
+  for (const said of ["error", "log"] as const) vi.spyOn(console, said).mockReturnValue(undefined);
 
 const seeds = SEED === undefined ? Array.from({ length: Number(SEEDS ?? 2_000) }, (_, at) => at + 1) : [Number(SEED)];
 
@@ -50,6 +52,14 @@ const one =
   (world, shard) => [make(world, shard)];
 
 const stories: Story[] = [
+  [
+    "a charge of another amount that an operator declines",
+    (world, shard) => [charge(world, shard, "tok_wrong_amount", 2_000n, 0), resolveParked(world, shard)],
+  ],
+  [
+    "a large charge of another amount that two operators decline",
+    (world, shard) => [charge(world, shard, "tok_wrong_amount", 120_000n, 0), resolveParked(world, shard)],
+  ],
   ...TOKENS.map(
     (token): Story => [`a charge of ${token}`, one((world, shard) => charge(world, shard, token, 2_000n, 0))],
   ),

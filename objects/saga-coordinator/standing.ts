@@ -1,5 +1,5 @@
+import { pivotStands } from "../../schema/saga-operations.ts";
 import { isLive, type Saga, type SagaStep } from "../../schema/sagas.ts";
-import { definitionOf } from "./definitions/index.ts";
 
 /** The step a saga is at; throws past the end. */
 export const currentStep = (saga: Saga): SagaStep => {
@@ -35,8 +35,4 @@ export const nextLook = (saga: Saga, now: number, watchdogMs: number): number =>
 };
 
 /** True until the pivot's intent is in the journal. */
-export const canGoBack = (saga: Saga): boolean => {
-  if (saga.status === "compensating" || !isLive(saga)) return false;
-  const { steps } = definitionOf(saga);
-  return steps.every((step, index) => step.kind === "compensatable" || saga.steps[index]?.status === "pending");
-};
+export const canGoBack = (saga: Saga): boolean => isLive(saga) && saga.status !== "compensating" && !pivotStands(saga);

@@ -36,7 +36,9 @@ const evolve = (state: ShardState, event: EventBody): ShardState => {
 };
 
 const stepped = (state: ShardState, event: EventBody): ShardState => {
-  const { status } = event.data as unknown as SagaEventData["saga.stepped"];
+  const { status, stray } = event.data as unknown as SagaEventData["saga.stepped"];
+  // The saga had ended, or goes back as it did: only what came to light about it is new.
+  if (stray !== undefined) return state;
   if (status === "completed" || status === "compensated") return { ...state, ended: state.ended + 1 };
   return status === "parked" ? { ...state, parked: state.parked + 1 } : state;
 };

@@ -3,14 +3,15 @@ import { chargeInput } from "../../schema/charges.ts";
 import type { InboxItem } from "../../schema/rpc/coordinator.ts";
 import type { ProviderState } from "../../schema/rpc/gateway.ts";
 import type { Saga } from "../../schema/sagas.ts";
-import { advance, cancel } from "./decide.ts";
+import { advance, cancel, parkBroken } from "./decide.ts";
+import { strayIn } from "./stray-captures.ts";
 import { beginCharge, CHARGE, DONE, SAGA, T0, told, upTo } from "./testing/fixtures.ts";
 import type { Shard } from "./testing/shard.ts";
 import { charge, fund, transfer } from "./testing/stories.ts";
 import { World } from "./testing/world.ts";
-import { applyWebhook, sagaOfCharge, type Taken, takeWebhook } from "./webhooks.ts";
+import { applyWebhook, contradicts, sagaOfCharge, type Taken, takeWebhook } from "./webhooks.ts";
 
-vi.spyOn(console, "error").mockReturnValue(undefined);
+for (const said of ["error", "log"] as const) vi.spyOn(console, said).mockReturnValue(undefined);
 
 const item = (state: ProviderState | null, change: Partial<InboxItem> = {}): InboxItem => ({
   provider: "sandbox",
@@ -77,6 +78,132 @@ describe("a webhook", () => {
   });
 });
 
+/** A capture of another amount, over which a saga was parked. */
+const WRONG = { amount: { amount: "120.00", currency: "EUR" } };
+const parkedWrong = apply(capturing, item("captured", WRONG)) as Saga;
+const unknownForADay = told(
+  told(capturing, { outcome: "unknown", nextPhase: "query" }),
+  { outcome: "unknown" },
+  T0 + 86_400_001,
+);
+const declined = told(capturing, {
+  outcome: "declined",
+  declined: { rejection: { code: "conflict", detail: "declined" }, code: "payment_declined", decline_reason: null },
+});
+const compensated = [DONE, DONE, DONE].reduce((saga, move) => told(saga, move), declined);
+const posting = told(capturing, { outcome: "done", result: { provider_ref: "pay_1" } });
+const succeeded = [DONE, DONE].reduce((saga, move) => told(saga, move), posting);
+
+describe("whatever a provider says, whenever", () => {
+  const WEBHOOKS = {
+    captured: item("captured"),
+    "captured, another amount": item("captured", WRONG),
+    "captured, no amount": item("captured", { amount: null }),
+    "captured, another payment": item("captured", { provider_ref: "pay_2" }),
+    failed: item("failed"),
+    voided: item("voided"),
+    pending: item("pending"),
+    "of no state": item(null),
+  };
+  type Said = keyof typeof WEBHOOKS;
+
+  /** What it does to the saga: the step it goes on at, how it ends, that it stays; and whether somebody has to look, or money is found. */
+  it.each<[string, Saga, Partial<Record<Said, string>>]>([
+    ["before the capture", upTo(beginCharge("instrument"), "reserve"), {}],
+    [
+      "at the capture",
+      capturing,
+      {
+        captured: "post",
+        "captured, another amount": "parked",
+        "captured, no amount": "post",
+        "captured, another payment": "post",
+        failed: "goes back",
+        voided: "goes back",
+      },
+    ],
+    [
+      "parked, nobody knowing how it ended",
+      unknownForADay,
+      {
+        captured: "post",
+        "captured, another amount": "parked",
+        "captured, no amount": "post",
+        "captured, another payment": "post",
+        failed: "goes back",
+        voided: "goes back",
+      },
+    ],
+    [
+      "parked over another amount",
+      parkedWrong,
+      {
+        captured: "alarm",
+        "captured, no amount": "alarm",
+        "captured, another payment": "alarm",
+        failed: "alarm",
+        voided: "alarm",
+      },
+    ],
+    ["parked by a bug", parkBroken(capturing, "TypeError", T0), {}],
+    [
+      "going back",
+      declined,
+      {
+        captured: "alarm found",
+        "captured, another amount": "alarm found",
+        "captured, no amount": "alarm",
+        "captured, another payment": "alarm found",
+      },
+    ],
+    [
+      "taken back",
+      compensated,
+      {
+        captured: "alarm found",
+        "captured, another amount": "alarm found",
+        "captured, no amount": "alarm",
+        "captured, another payment": "alarm found",
+      },
+    ],
+    ["while it is posted", posting, { "captured, another payment": "alarm", failed: "alarm", voided: "alarm" }],
+    ["when it has succeeded", succeeded, { "captured, another payment": "alarm", failed: "alarm", voided: "alarm" }],
+  ])("%s", (_when, saga, expected) => {
+    const whatHappens = (webhook: InboxItem): string => {
+      const after = apply(saga, webhook);
+      const moved =
+        after === null
+          ? []
+          : [
+              after.failure !== null
+                ? "goes back"
+                : after.status === "parked"
+                  ? "parked"
+                  : (after.steps[after.cursor]?.name ?? ""),
+            ];
+      const found = strayIn(saga, webhook) === null ? [] : ["found"];
+      return [...moved, ...(contradicts(saga, webhook) ? ["alarm"] : []), ...found].join(" ");
+    };
+    const seen = Object.entries(WEBHOOKS).map(([said, webhook]) => [said, whatHappens(webhook)]);
+    expect(Object.fromEntries(seen.filter(([, happens]) => happens !== ""))).toEqual(expected);
+  });
+
+  it("ends the same in whatever order a capture is told, with its own pending before or after it, and twice", () => {
+    const orders: ProviderState[][] = [
+      ["captured"],
+      ["pending", "captured"],
+      ["captured", "pending"],
+      ["captured", "captured"],
+      ["authorised", "pending", "captured", "captured", "authorised"],
+    ];
+    const ends = orders.map((states) =>
+      states.reduce<Saga>((saga, state) => apply(saga, item(state)) ?? saga, capturing),
+    );
+    for (const end of ends) expect(end).toEqual(ends[0]);
+    expect(ends[0]?.steps[ends[0].cursor]?.name).toBe("post");
+  });
+});
+
 describe("the inbox", () => {
   let world: World;
   let shard: Shard;
@@ -111,11 +238,35 @@ describe("the inbox", () => {
     expect(rows().slice(before)).toEqual([{ event: "evt_late", saga: saga.id, fate: "kept" }]);
   });
 
-  it("says aloud when money moved for a charge that was taken back", async () => {
+  it("says aloud when money moved for a charge that was taken back, and books it to suspense once", async () => {
     const saga = await begun(() => charge(world, shard, "tok_declined", 2_000n, 0));
-    await take(item("captured", { reference: chargeOf(saga), event: "evt_odd" }));
+    const found = { reference: chargeOf(saga), amount: { amount: "20.00", currency: "EUR" } };
+    await take(item("captured", { ...found, event: "evt_odd" }));
+    await take(item("captured", { ...found, event: "evt_odd" }));
     expect(shard.disk.journal.filter(({ type }) => type === "webhook.unmatched")).toHaveLength(1);
-    expect(shard.sagas[0]?.status).toBe("compensated");
+    await take(item("captured", { ...found, event: "evt_again" }));
+    await world.run(60_000, () => shard.isIdle);
+    const [charged, booking] = shard.sagas;
+    expect([charged?.status, booking?.status, shard.sagas.length]).toEqual(["compensated", "completed", 2]);
+    const balances = [...world.accounts.all.values()].filter(({ name }) => /^(psp|suspense):/.test(name));
+    expect(balances.map(({ name, balance }) => `${name.split(":")[0]} ${balance}`).sort()).toEqual([
+      "psp 2000",
+      "suspense 2000",
+    ]);
+  });
+
+  it("takes a saga up again that was parked because nobody knew, and tells its pod", async () => {
+    charge(world, shard, "tok_5xx_for_ever", 2_000n, 0);
+    await world.run(1_000, () => shard.sagas.length > 0);
+    world.network.silence(3 * 86_400_000);
+    await world.run(3 * 86_400_000, () => shard.isIdle && shard.hasTold);
+    const parked = shard.sagas[0] as Saga;
+    expect(parked).toMatchObject({ status: "parked", stops: 1 });
+    world.network.heal();
+    await take(item("captured", { reference: chargeOf(parked), amount: { amount: "20.00", currency: "EUR" } }));
+    await world.run(60_000, () => shard.isIdle && shard.hasTold);
+    expect(shard.sagas[0]).toMatchObject({ status: "completed", stops: 2 });
+    expect(world.pods.get(chargeInput(parked).pod).told.get(parked.id)).toEqual({ number: 2, parked: false });
   });
 
   it.each<[string, (saga: Saga) => InboxItem]>([

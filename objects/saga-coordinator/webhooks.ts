@@ -1,11 +1,15 @@
 import { chargeInput } from "../../schema/charges.ts";
 import { shardOf } from "../../schema/ids.ts";
+import type { MoneyJson } from "../../schema/money.ts";
 import type { InboxItem } from "../../schema/rpc/coordinator.ts";
 import { isLive, type Saga } from "../../schema/sagas.ts";
+import { metric } from "../kit/metrics.ts";
 import { captureTerms, judgeCapture } from "./calls/provider.ts";
 import { advance } from "./decide.ts";
 import type { Driver } from "./driver.ts";
 import type { ShardTurn } from "./journal.ts";
+import { unparked } from "./operate.ts";
+import { captureInDoubt, isAnother, strayIn, withStray } from "./stray-captures.ts";
 
 /** The saga of a charge: the same ULID and shard under another prefix, so a provider's reference finds it without an index. */
 export const sagaOfCharge = (charge: string): string | null =>
@@ -26,18 +30,26 @@ export const takeWebhook = async (driver: Pick<Driver, "change">, item: InboxIte
   let fate: Taken["fate"] = "unroutable";
   let after: Saga | null = null;
   if (id === null) return { fate, moved: null };
+  let alarming = false;
   const store = (saga: Saga, turn: ShardTurn): boolean => {
     if (!isAbout(saga, item)) return false;
+    const stray = strayIn(saga, item);
     after = applyWebhook(saga, item, turn.now, turn.state.cutEpoch);
+    if (stray !== null) {
+      const shard = shardOf("sag", saga.id) ?? 0;
+      after = withStray(saga, stray, turn.ids.next("sag", turn.now, shard));
+    }
     const isNew = takeIn(turn, item, id, after === null ? "kept" : "applied");
     fate = isNew ? "stored" : "duplicate";
-    if (isNew && contradicts(saga, item)) {
+    alarming = isNew && contradicts(saga, item);
+    if (alarming) {
       const meta = { principal: saga.principal, correlation: saga.correlation, causation: item.event };
       turn.append("webhook.unmatched", { saga: id, provider: item.provider, state: item.state }, meta);
     }
     return isNew;
   };
   const moved = await driver.change(id, () => after, store);
+  if (alarming) metric("webhook.contradicts", 1, { saga: id, provider: item.provider, state: item.state ?? "none" });
   return { fate, moved };
 };
 
@@ -55,12 +67,14 @@ const takeIn = (turn: ShardTurn, item: InboxItem, saga: string, fate: "applied" 
   ).rowsWritten > 0;
 
 /**
- * What a provider's webhook makes of a charge: the same as the answer to a question would, if the charge is at its capture;
- * nothing when that is over, whatever it says. It may come before the answer to the call itself, twice, and in any order.
+ * What a provider's webhook makes of a charge: the same as the answer to a question would, if the charge is at its capture, parked
+ * there or not; nothing when that is over, whatever it says. It may come before the answer to the call itself, twice, and in any
+ * order. It does not overrule what is known: of a charge that was parked over a capture of another amount a person decides.
  */
 export const applyWebhook = (saga: Saga, item: InboxItem, now: number, cutEpoch: number): Saga | null => {
   const step = saga.steps[saga.cursor];
-  if (!isLive(saga) || saga.status === "compensating" || step?.name !== "capture" || item.state === null) return null;
+  if (saga.failure !== null || step?.name !== "capture" || item.state === null) return null;
+  if (!isLive(saga) && !(saga.status === "parked" && mayHear(saga))) return null;
   const { rules, amount } = captureTerms(saga);
   const move = judgeCapture(
     { ...step, phase: "query" },
@@ -75,11 +89,26 @@ export const applyWebhook = (saga: Saga, item: InboxItem, now: number, cutEpoch:
     rules,
     now,
   );
-  // A state that settles nothing tells us no more than we know: the call in flight goes on.
+  // A state that settles nothing tells us no more than we know: the call in flight goes on, and who is parked stays so.
   if (move.outcome !== "done" && move.outcome !== "declined" && move.park === undefined) return null;
-  return advance(saga, { step: saga.cursor, epoch: saga.epoch, ...move }, now, cutEpoch);
+  return advance(unparked(saga), { step: saga.cursor, epoch: saga.epoch, ...move }, now, cutEpoch);
 };
 
-/** True when a webhook says that money moved for a charge that has gone back: somebody must look. */
-const contradicts = (saga: Saga, item: InboxItem): boolean =>
-  item.state === "captured" && (saga.status === "compensated" || saga.status === "compensating");
+/** Parked because nobody could say how the capture ended: its provider now can. */
+const mayHear = (saga: Saga): boolean =>
+  captureInDoubt(saga) === null && !(saga.parked_reason ?? "").startsWith("internal:");
+
+/** True when a webhook says otherwise than what was done on a provider's or an operator's word: somebody must look. */
+export const contradicts = (saga: Saga, item: InboxItem): boolean => {
+  if (item.state === "captured" && saga.failure !== null) return true;
+  const capture = saga.steps.find(({ name }) => name === "capture");
+  if (capture?.status === "done") {
+    return item.state === "failed" || item.state === "voided" || (item.state === "captured" && isAnother(saga, item));
+  }
+  const doubt = captureInDoubt(saga);
+  return doubt !== null && item.state !== null && item.state !== "pending" && !isSame(item, doubt.amount);
+};
+
+/** The very capture that is in doubt, told again. */
+const isSame = ({ state, amount }: InboxItem, doubted: MoneyJson): boolean =>
+  state === "captured" && amount?.amount === doubted.amount && amount.currency === doubted.currency;

@@ -24,6 +24,8 @@ describe("what an instrument makes the provider do", () => {
     ["tok_async", "pending", null, 1_500, 0],
     ["tok_async_failed", "pending", null, 1_500, 0],
     ["tok_dispute", "captured", null, null, 0],
+    ["tok_wrong_amount", "captured", null, null, 0],
+    ["tok_no_answer", "captured", null, null, 0],
   ] as const)("%s is %s at once", (token, status, declineReason, settleAfter, answerAfter) => {
     expect(openPayment(behaviour(token), true, 0, NOW)).toEqual({
       outcome: "opened",
@@ -66,6 +68,8 @@ describe("what an instrument makes the provider do", () => {
       webhookBeforeAnswer: true,
       webhookLagMs: 900,
       hangsUp: true,
+      mute: false,
+      overcharges: false,
       disputeAfterMs: null,
     });
     expect(behaviour("tok_script_card1")).toEqual(behaviour("tok_ok"));

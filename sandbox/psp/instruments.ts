@@ -18,6 +18,10 @@ export type Behaviour = {
   hangsUp: boolean;
   /** A chargeback is announced this long after the capture; null: never. */
   disputeAfterMs: number | null;
+  /** Captures more than it was asked to. */
+  overcharges: boolean;
+  /** Answers nothing but 500 about its payment, to whoever asks and for ever, and sends no webhook. */
+  mute: boolean;
 };
 
 /** A webhook follows the answer by this much unless the instrument says otherwise. */
@@ -33,6 +37,8 @@ const plain: Behaviour = {
   webhookLagMs: WEBHOOK_LAG_MS,
   hangsUp: false,
   disputeAfterMs: null,
+  overcharges: false,
+  mute: false,
 };
 
 const doNotHonor = { approved: false, reason: "do_not_honor" } as const;
@@ -50,6 +56,8 @@ const behaviours: ReadonlyMap<string, Behaviour> = new Map([
   ["tok_async", { ...plain, settleAfterMs: 1_500 }],
   ["tok_async_failed", { ...plain, decision: doNotHonor, settleAfterMs: 1_500 }],
   ["tok_dispute", { ...plain, disputeAfterMs: 1_000 }],
+  ["tok_wrong_amount", { ...plain, overcharges: true }],
+  ["tok_no_answer", { ...plain, mute: true, webhookCopies: 0 }],
 ]);
 
 /** How the provider treats `token`; undefined for an instrument it never issued. */

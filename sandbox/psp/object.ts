@@ -3,6 +3,7 @@ import canonicalize from "canonicalize";
 import { drizzle } from "drizzle-orm/durable-sqlite";
 import { configOf, type SandboxEnv } from "../env.ts";
 import { migrate } from "../migrate.ts";
+import { overcharge } from "../money.ts";
 import { Answers } from "./answers.ts";
 import type { BooksRow, NewPayment, Payment, RefusalCode, Reply } from "./contract.ts";
 import { announce, capturePayment, openPayment, settle, voidPayment } from "./decide.ts";
@@ -60,7 +61,7 @@ export class PspBooks extends DurableObject<SandboxEnv> {
       return this.#open(key, fingerprint, request, behaviour, now);
     });
     if (inline) await this.#deliverInline(inline);
-    return reply;
+    return behaviourOf(request.instrument)?.mute ? refused("server_error").reply : reply;
   }
 
   /** Captures an authorised payment, or answers again what this key was answered before. */
@@ -93,10 +94,12 @@ export class PspBooks extends DurableObject<SandboxEnv> {
   }
 
   /** The payment with this merchant reference, as it stands. */
-  async find(reference: string): Promise<Payment | null> {
-    return this.#commit(() => {
+  async find(reference: string): Promise<Reply> {
+    return this.#commit((): Reply => {
       const row = this.#payments.byReference(reference);
-      return row ? paymentOf(row) : null;
+      if (!row) return refused("not_found").reply;
+      if (behaviourOf(row.instrument)?.mute) return refused("server_error").reply;
+      return { kind: "payment", payment: paymentOf(row), replayed: false };
     });
   }
 
@@ -108,6 +111,7 @@ export class PspBooks extends DurableObject<SandboxEnv> {
         this.#payments.burn(reference, now);
         return null;
       }
+      if (behaviourOf(row.instrument)?.mute) return refused("server_error").reply;
       const change = voidPayment(row.status);
       if (change.outcome === "refused") return refused(change.code, paymentOf(row)).reply;
       if (change.outcome === "unchanged") return { kind: "payment", payment: paymentOf(row), replayed: false };
@@ -179,6 +183,7 @@ export class PspBooks extends DurableObject<SandboxEnv> {
       return refused("server_error");
     }
     const { status, declineReason, settleAt, answerAt } = opening;
+    const amount = behaviour.overcharges ? overcharge(request.amount) : request.amount;
     const row = this.#payments.insert({
       id: newId("psp"),
       reference,
@@ -187,8 +192,8 @@ export class PspBooks extends DurableObject<SandboxEnv> {
       capture: request.capture,
       status,
       declineReason,
-      amount: request.amount.amount,
-      currency: request.amount.currency,
+      amount: amount.amount,
+      currency: amount.currency,
       charge: request.metadata.charge,
       pod: request.metadata.pod,
       metadata: request.metadata,

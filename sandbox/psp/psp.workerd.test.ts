@@ -220,6 +220,24 @@ describe("paying", () => {
     expect(await replay.json()).toEqual(pending);
   });
 
+  test("tok_wrong_amount captures more than it was asked to, and says so everywhere", async () => {
+    const reference = newReference();
+    const payment = await (await pay("tok_wrong_amount", reference)).json<Payment>();
+    expect(payment).toMatchObject({ status: "captured", amount: { amount: "112.34", currency: "EUR" } });
+    expect(await books(`charge=${reference}`)).toMatchObject([{ status: "captured", amount: payment.amount }]);
+  });
+
+  test("tok_no_answer captures once, and answers 500 to whoever asks about it", async () => {
+    const reference = newReference();
+    expect([(await pay("tok_no_answer", reference)).status, (await pay("tok_no_answer", reference)).status]).toEqual([
+      500, 500,
+    ]);
+    expect(await books(`charge=${reference}`)).toMatchObject([{ status: "captured" }]);
+    expect((await find(reference)).status).toBe(500);
+    expect((await voidPayment(reference)).status).toBe(500);
+    expect(eventsOf(reference)).toEqual([]);
+  });
+
   test("tok_dispute captures and is charged back a second later", async () => {
     const reference = newReference();
     await pay("tok_dispute", reference);

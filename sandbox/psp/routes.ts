@@ -73,8 +73,7 @@ export const pspApi = new Hono<Bindings>()
 
   .get("/payments/by-reference/:reference", async (c) => {
     const reference = c.req.param("reference");
-    const payment = await books(c, reference).find(reference);
-    return payment ? c.json(payment) : c.json(fault("not_found"), 404);
+    return answer(c, await books(c, reference).find(reference), 200);
   })
 
   .post("/payments/:reference/capture", async (c) => {

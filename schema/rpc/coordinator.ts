@@ -70,6 +70,21 @@ export type TransferAnswer =
   | { kind: "processing"; id: string; saga: string }
   | { kind: "problem"; rejection: Rejection; request_id: string; replayed: boolean };
 
+/** What an operator does to a saga. */
+export type OperateSaga =
+  | { action: "retry" | "compensate"; note: string | null }
+  | {
+      action: "resolve";
+      step: string;
+      verdict: "succeeded" | "declined";
+      /** Never null for a success. */
+      provider_ref: string | null;
+      note: string;
+    };
+
+/** `awaits_approval`: nothing happens until a second operator says the same. */
+export type OperatedSaga = { saga: Saga; awaits_approval: boolean; replayed: boolean };
+
 /** A verified webhook, as the provider sent it. `event` is the provider's own event id: the inbox takes each once. */
 export type InboxItem = {
   provider: string;
@@ -131,6 +146,17 @@ export type CoordinatorRpc = ActorRpc & {
   cancelCharge(id: string, meta: Meta): Promise<Result<ChargeRecord>>;
   reviewCharge(id: string, decision: "approve" | "decline", note: string, meta: Meta): Promise<Result<ChargeRecord>>;
   saga(id: string): Promise<Saga | null>;
+  /**
+   * An operator's word on a saga: taken in one commit with its key, then held for `waitMs` until the call at hand is answered.
+   * `conflict` when the saga does not stand where this could be done: of two at once, one is late.
+   */
+  operateSaga(
+    id: string,
+    command: OperateSaga,
+    key: CommandKey,
+    waitMs: number,
+    meta: Meta,
+  ): Promise<Result<OperatedSaga>>;
   /** Durable before it answers; `duplicate` when this event was taken before, `unroutable` when no saga has the reference. */
   inbox(item: InboxItem): Promise<"stored" | "duplicate" | "unroutable">;
   /**

@@ -49,7 +49,8 @@ export type PodAnswer = { ok: true; value: Answered<PodReply> } | PodRefused;
 
 /**
  * The coordinator's side of a pod. Each is a command of its own, final per saga; a call carries at most 256 (more throws).
- * `admit` opens a permit and `announce_review` tells of its charge. `release` ends a permit whose charge nobody was told of;
+ * `admit` opens a permit and `announce_review` tells of its charge; `announce_standing`, of
+ * any number, that it was parked or taken up again, while its permit is open. `release` ends a permit whose charge nobody was told of;
  * `conclude` ends one with the charge's outcome, and tells of the charge first where that has not been done.
  */
 export type PermitOp =
@@ -62,6 +63,14 @@ export type PermitOp =
       amount: MoneyJson;
       /** Null while the rate of a converted charge has not been accepted. */
       settled: MoneyJson | null;
+    }
+  | {
+      op: "announce_standing";
+      saga: string;
+      /** Counts up with every change: an older one that comes late is nothing new. */
+      number: number;
+      /** Why it was parked; null when it was taken up again. */
+      parked: string | null;
     }
   | { op: "release"; saga: string; reason: string }
   | {

@@ -232,6 +232,22 @@ const SPECS: Spec[] = [
   { route: "GET /v1/ledger/verify/{id}", access: "admin", params: { id: `vrf_${UNKNOWN_ULID}` } },
   { route: "GET /v1/sagas", access: "admin", list: true },
   { route: "GET /v1/sagas/{id}", access: "admin", params: { id: (world) => world.saga } },
+  ...["retry", "compensate"].map(
+    (action): Spec => ({
+      route: `POST /v1/sagas/{id}/${action}`,
+      access: "admin",
+      key: "honoured",
+      body: { note: "seen" },
+      params: { id: (world) => world.saga },
+    }),
+  ),
+  {
+    route: "POST /v1/sagas/{id}/resolve",
+    access: "admin",
+    key: "honoured",
+    body: { step: "capture", verdict: "succeeded", provider_ref: "psp_1", note: "seen" },
+    params: { id: (world) => world.saga },
+  },
   { route: "GET /v1/dead-letters", access: "admin", list: true },
   { route: "POST /v1/dead-letters/redrive", access: "admin", body: {} },
   { route: "POST /v1/read-model/rebuild", access: "admin", body: {} },
@@ -861,6 +877,27 @@ const OTHER_ROWS: Row[] = [
   on("GET /v1/sagas")("an age that is none", { path: "/v1/sagas?older_than=long" }, input("/query/older_than")),
   on("GET /v1/sagas/{id}")("an unknown saga", { path: `/v1/sagas/sag_${UNKNOWN_ULID}00` }, missing),
   on("GET /v1/sagas/{id}")("no id", { path: "/v1/sagas/x" }, missing),
+  ...["retry", "compensate", "resolve"].flatMap((action) => {
+    const refuses = on(`POST /v1/sagas/{id}/${action}`);
+    return [
+      refuses("a saga that has ended", {}, { status: 409, code: "conflict" }),
+      refuses("an unknown saga", { path: `/v1/sagas/sag_${UNKNOWN_ULID}00/${action}` }, missing),
+      refuses("no id", { path: `/v1/sagas/x/${action}` }, missing),
+    ];
+  }),
+  on("POST /v1/sagas/{id}/retry")("a note of nothing", { body: { note: " " } }, input("/note")),
+  on("POST /v1/sagas/{id}/compensate")("a note too long", { body: { note: "n".repeat(1_001) } }, input("/note")),
+  on("POST /v1/sagas/{id}/resolve")(
+    "a success without a reference",
+    { body: { step: "capture", verdict: "succeeded", note: "seen" } },
+    input("/provider_ref"),
+  ),
+  on("POST /v1/sagas/{id}/resolve")(
+    "a verdict that is none",
+    { body: { step: "capture", verdict: "maybe", note: "seen" } },
+    input("/verdict"),
+  ),
+  on("POST /v1/sagas/{id}/resolve")("no note", { body: { step: "capture", verdict: "declined" } }, input("/note")),
   on("POST /v1/dead-letters/redrive")(
     "ids and a limit",
     { body: { ids: ["a"], limit: 1 } },

@@ -27,7 +27,7 @@ const bug = (name: string, check: Check, ...edits: (readonly [file: string, find
 
 const VOID_AT = `export const voidAt = async (saga: Saga, accounts: readonly string[], port: CallPort): Promise<Move> => {
   const targets = accounts.map(`;
-const DECIDED = `return unanswered(called) ? again : { outcome: "done", result: { acks: acknowledged(called) } };`;
+const DECIDED = `return unanswered(called) ? again(called) : { outcome: "done", result: { acks: acknowledged(called) } };`;
 
 export const PLANTED: readonly PlantedBug[] = [
   bug("a lost answer of the provider is a decline", simulation, [
@@ -56,9 +56,9 @@ export const PLANTED: readonly PlantedBug[] = [
     "const due = step.next_at === null;",
   ]),
   bug("a cancel is granted after the pivot's intent", simulation, [
-    `${sagas}/standing.ts`,
-    `saga.steps[index]?.status === "pending"`,
-    `(saga.steps[index]?.status === "pending" || saga.steps[index]?.status === "intent")`,
+    "schema/saga-operations.ts",
+    `.some(({ status }) => status !== "pending")`,
+    `.some(({ status }) => status !== "pending" && status !== "intent")`,
   ]),
   bug("only the first account is voided", simulation, [
     `${sagas}/calls/accounts.ts`,
@@ -87,8 +87,8 @@ export const PLANTED: readonly PlantedBug[] = [
     ],
     [
       `${sagas}/calls/perform.ts`,
-      "voidAt(saga, constrainedAccounts(transferInput(saga).legs), port)",
-      "voidAt(saga, constrainedAccounts(transferInput(saga).legs).slice(0, -1), port)",
+      "voidAt(saga, constrainedAccounts(transferInput(saga)), port)",
+      "voidAt(saga, constrainedAccounts(transferInput(saga)).slice(0, -1), port)",
     ],
   ),
   bug(
@@ -96,7 +96,7 @@ export const PLANTED: readonly PlantedBug[] = [
     simulation,
     [
       `${sagas}/calls/perform.ts`,
-      "reserveAt(saga, constrainedAccounts(transferInput(saga).legs).slice(0, -1), port)",
+      "reserveAt(saga, constrainedAccounts(transferInput(saga)).slice(0, -1), port)",
       "postEverywhere(saga, lastAgent(saga), port)",
     ],
     [
@@ -116,8 +116,10 @@ export const PLANTED: readonly PlantedBug[] = [
     ],
     [
       `${sagas}/intake.ts`,
-      "if (known !== null) return this.#chargeAnswer(await this.#replay(known, key.request, waitMs, meta));",
-      "void known;",
+      `const known = findCommand(actor.sql, scope);
+    if (known !== null) {`,
+      `const known = findCommand(actor.sql, scope);
+    if (known !== null && scope === "") {`,
     ],
     [`${sagas}/answers.ts`, "INSERT INTO commands", "INSERT OR REPLACE INTO commands"],
   ),
@@ -152,6 +154,63 @@ export const PLANTED: readonly PlantedBug[] = [
     `${sagas}/calls/perform.ts`,
     "admit: { forward: admit, undo: endPermit },",
     `admit: { forward: admit, undo: async () => ({ outcome: "done" }) },`,
+  ]),
+  bug("an accepted rate is not given back", simulation, [
+    `${sagas}/calls/perform.ts`,
+    "accept: { forward: acceptRate, undo: releaseRate },",
+    `accept: { forward: acceptRate, undo: async () => ({ outcome: "done" }) },`,
+  ]),
+  bug("the desk is not told of a conversion", simulation, [
+    `${sagas}/calls/perform.ts`,
+    "convert: { forward: convertAtRate },",
+    `convert: { forward: async () => ({ outcome: "done" }) },`,
+  ]),
+  // The second time it asks, it asks for itself: what was accepted before is somebody else's.
+  bug("an accept without an answer is another accept", simulation, [
+    `${sagas}/calls/desk.ts`,
+    `const op: DeskOp = { op: "accept", ...behind(saga),`,
+    `const again = currentStep(saga).attempts > 1 ? { saga: \`\${saga.id} again\` } : {};
+  const op: DeskOp = { op: "accept", ...behind(saga), ...again,`,
+  ]),
+  bug("each attempt is another hedge", simulation, [
+    `${sagas}/calls/desk.ts`,
+    "hedge: saga.id, saga: hedgeInput(saga).saga",
+    `hedge: saga.id + " " + currentStep(saga).attempts, saga: hedgeInput(saga).saga`,
+  ]),
+  bug("a conversion is not hedged", simulation, [
+    `${sagas}/begin-hedge.ts`,
+    "if (isConverted(before) || !isConverted(after)) return null;",
+    `if (after.kind !== "hedge") return null;`,
+  ]),
+  bug("a cut never hears of accounts that a rate made known", simulation, [
+    `${sagas}/calls/accounts.ts`,
+    "postingsOf(saga).map(({ leg }) => leg);",
+    "postingsOf(saga).map(({ leg }) => leg).filter(({ account }) => !/^(fx|lp|rounding):/.test(account));",
+  ]),
+  bug("a refused credit goes nowhere", simulation, [
+    `${sagas}/calls/accounts.ts`,
+    `return { outcome: "unknown", result, retryInMs: 0, redirects: toSuspense(saga, refused) };`,
+    `return { outcome: "done", result };`,
+  ]),
+  bug("a capture that came to light is not booked", simulation, [
+    `${sagas}/stray-captures.ts`,
+    "if (stray === undefined) return null;",
+    "if (stray === undefined || at >= 0) return null;",
+  ]),
+  bug("nobody heeds a capture of a charge that was taken back", simulation, [
+    `${sagas}/stray-captures.ts`,
+    `if (saga.failure === null || state !== "captured"`,
+    `if (saga.failure !== null || state !== "captured"`,
+  ]),
+  bug("a pod never hears that a charge was taken up again", simulation, [
+    `${sagas}/driver.ts`,
+    "if (saga !== null) await announceStanding(saga, this.#port);",
+    `if (saga?.status === "parked") await announceStanding(saga, this.#port);`,
+  ]),
+  bug("operators take back what may be captured", simulation, [
+    "schema/saga-operations.ts",
+    "!hasEnded(saga) && !goesBack(saga) && !pivotStands(saga);",
+    `saga.failure === null && saga.status !== "completed";`,
   ]),
   bug("a stored no is forgotten", model, [
     `${account}/apply.ts`,

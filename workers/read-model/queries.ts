@@ -3,5 +3,5 @@ export { type AccountBalance, accountsOf } from "./accounts.ts";
 export { listCharges } from "./charges.ts";
 export { type EntryScope, listEntries } from "./entries.ts";
 export { listPods, type PodListing } from "./pods.ts";
-export { listSagas, type SagaFilter } from "./sagas.ts";
+export { listSagas, parkedSagas, type SagaFilter } from "./sagas.ts";
 export { listStreams } from "./streams.ts";

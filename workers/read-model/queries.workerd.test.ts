@@ -14,7 +14,7 @@ import {
   stepped,
 } from "../consumers/testing/stories.ts";
 import { type Cursor, type Listing, MAX_PAGE, type Page, parseCursor } from "./page.ts";
-import { accountsOf, listCharges, listEntries, listPods, listSagas, listStreams } from "./queries.ts";
+import { accountsOf, listCharges, listEntries, listPods, listSagas, listStreams, parkedSagas } from "./queries.ts";
 
 const { READ_MODEL: db } = env as unknown as { READ_MODEL: D1Database };
 const FIRST: Page = { limit: 50, after: null };
@@ -134,6 +134,8 @@ describe("sagas", () => {
     expect(await ids({ kind: "ledger_transfer" })).toEqual([]);
     expect(await ids({ older_than: "2026-01-01T00:00:02.000Z" })).toEqual([parked]);
     expect(await all(1, (page) => listSagas(db, { subject: user }, page))).toHaveLength(3);
+    const counted = (await parkedSagas(db)).find(({ reason }) => reason === "internal");
+    expect(counted).toMatchObject({ count: 1, since: expect.stringMatching(/^2026-01-01T/) });
   });
 
   it("that are parked are found without reading those that are completed", async () => {

@@ -38,3 +38,16 @@ export const listSagas = async (db: D1Database, filter: SagaFilter, page: Page):
     ({ doc }) => doc,
   );
 };
+
+/** Why sagas are parked, how many for each reason, and since when the oldest of them; RFC 3339. */
+export const parkedSagas = (db: D1Database): Promise<{ reason: string; count: number; since: string }[]> =>
+  drizzle(db)
+    .select({
+      reason: sql<string>`json_extract(${sagas.doc}, '$.parked_reason')`,
+      count: sql<number>`count(*)`,
+      since: sql<string>`min(json_extract(${sagas.doc}, '$.updated_at'))`,
+    })
+    .from(sagas)
+    // The second term is the partial index's own.
+    .where(and(eq(sagas.status, "parked"), sql`${sagas.status} <> 'completed'`))
+    .groupBy(sql`1`);

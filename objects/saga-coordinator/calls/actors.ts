@@ -8,10 +8,11 @@ import type { Saga } from "../../../schema/sagas.ts";
 import type { ObjectEnv } from "../../kit/env.ts";
 import type { SealedFields } from "../../kit/sealed-fields.ts";
 import { callActor } from "../../kit/stub.ts";
-import { Lanes } from "../lanes.ts";
+import { inTime, Lanes } from "../lanes.ts";
 import type { CallPort } from "./port.ts";
 
 const macrotask = () => scheduler.wait(0);
+const wait = (ms: number, options: { signal: AbortSignal }) => scheduler.wait(ms, options);
 
 /** The calls of a shard, made to the real actors: in lanes to pods, profiles and accounts, one by one to a provider's gateway. */
 export const actorCalls = (
@@ -42,15 +43,23 @@ export const actorCalls = (
     // To find a rate takes the desk as long as its slowest provider: nobody else's conversion waits for that in a lane.
     desk: async (op) => {
       if (op.op !== "accept" || op.quote !== null) return desks.submit(DESK, op);
-      const [answer] = await atDesk([op]);
+      const [answer] = await inTime(atDesk([op]), DESK, wait);
       if (answer === undefined) throw new Error("the desk left an operation unanswered");
       return answer;
     },
-    hedge: (call) => callActor<DeskRpc, HedgeAnswer>(env.FX_DESKS, DESK, (actor) => actor.hedge(call)),
+    hedge: (call) =>
+      inTime(
+        callActor<DeskRpc, HedgeAnswer>(env.FX_DESKS, DESK, (actor) => actor.hedge(call)),
+        DESK,
+        wait,
+      ),
     // Not retried here: whether a call to a provider may be repeated is the journal's to say.
     provider: async (connector, call) => {
       const gateway = env.GATEWAYS.getByName(connector) as GatewayRpc;
-      return gateway.execute(call).catch(() => ({ outcome: "unknown" as const, detail: "the gateway did not answer" }));
+      return inTime(gateway.execute(call), connector, wait).catch(() => ({
+        outcome: "unknown" as const,
+        detail: "the gateway did not answer",
+      }));
     },
     instrument: async (id) => {
       const found = saga(id);

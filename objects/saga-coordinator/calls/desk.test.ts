@@ -150,12 +150,12 @@ describe("hedge", () => {
   });
 
   it.each([
-    ["refused", "unknown", 10, 250],
-    ["unknown", "unknown", 5_000, 5_000],
-    ["not_sent", "not_sent", 700, 700],
-  ] as const)("that is %s is asked again, not before the desk says", async (outcome, reported, asked, waited) => {
+    ["refused", "unknown", 10],
+    ["unknown", "unknown", 5_000],
+    ["not_sent", "not_sent", 700],
+  ] as const)("that is %s is asked again, not before the desk says", async (outcome, reported, asked) => {
     const { report } = await performing(hedge, { hedge: () => later(outcome, asked) });
-    expect(report).toMatchObject({ outcome: reported, retryInMs: waited, error: { detail: `${outcome}: not now` } });
+    expect(report).toMatchObject({ outcome: reported, notBeforeMs: asked, error: { detail: `${outcome}: not now` } });
   });
 
   it("posts at every account, and is then over", async () => {

@@ -8,7 +8,6 @@ import type { Saga } from "../../../schema/sagas.ts";
 import { convertedLegs, onShard } from "../begin-charge.ts";
 import { firstUnbalanced } from "../begin-transfer.ts";
 import { currentStep, type StepReport } from "../decide.ts";
-import { retryGapMs } from "../definitions/definition.ts";
 import { hedgeInput } from "../definitions/hedge.ts";
 import type { CallPort } from "./port.ts";
 
@@ -118,7 +117,7 @@ export const executeHedge = async (saga: Saga, port: CallPort): Promise<Move> =>
   const { outcome, retry_after_ms, detail } = answer;
   return {
     outcome: outcome === "not_sent" ? "not_sent" : "unknown",
-    retryInMs: Math.max(retry_after_ms, retryGapMs(currentStep(saga).attempts)),
+    notBeforeMs: retry_after_ms,
     error: reject("upstream_unavailable", `${outcome}: ${detail}`.slice(0, 200)).rejection,
   };
 };

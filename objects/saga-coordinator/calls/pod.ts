@@ -1,4 +1,5 @@
 import { chargeInput, riskOf, settleCurrencyOf, settledOf } from "../../../schema/charges.ts";
+import { SYSTEM } from "../../../schema/events.ts";
 import { type Rejection, reject } from "../../../schema/rejections.ts";
 import type { PermitAnswer, PermitOp } from "../../../schema/rpc/pod.ts";
 import type { RiskOp } from "../../../schema/rpc/risk.ts";
@@ -54,6 +55,14 @@ export const announceReview = async (saga: Saga, port: CallPort): Promise<Move> 
   const op: PermitOp = { op: "announce_review", saga: saga.id, charge, payer, amount, settled };
   const answer = await callPod(saga, op, port);
   return answer.ok ? { outcome: "pending", nextPhase: "wait" } : { outcome: "unknown", error: answer.rejection };
+};
+
+/** Tells the pod that a charge of its was parked, or taken up again. Throws where the pod could not take it now. */
+export const announceStanding = async (saga: Saga, port: CallPort): Promise<void> => {
+  const op: PermitOp = { op: "announce_standing", saga: saga.id, number: saga.stops ?? 0, parked: saga.parked_reason };
+  const meta = { principal: SYSTEM, correlation: saga.correlation, causation: saga.id };
+  const answer = await port.pod(chargeInput(saga).pod, { op, meta });
+  if (!answer.ok) throw new Error(`the pod was not told of ${saga.id}: ${answer.rejection.code}`);
 };
 
 const riskOp = (saga: Saga, op: RiskOp["op"], outcome: "succeeded" | "declined"): RiskOp => {

@@ -67,7 +67,8 @@ export const judgeCapture = (
       const result = { ...known, provider_ref: answer.provider_ref, provider_state: answer.state };
       if (answer.state === "captured") {
         if (answer.amount !== null && !sameMoney(answer.amount, amount)) {
-          return { outcome: "unknown", result, park: mismatch(answer.amount) };
+          const captured_amount = { ...answer.amount };
+          return { outcome: "unknown", result: { ...result, captured_amount }, park: mismatch(answer.amount) };
         }
         return { outcome: "done", result };
       }

@@ -92,11 +92,30 @@ export const convertedByInstrument: SagaDefinition = define(
   ["review"],
 );
 
-/** The same from the payer's wallet. */
-export const convertedByWallet: SagaDefinition = define(
+/** The same from the payer's wallet, as it was before pods' accounts could have a cap. */
+export const convertedByWalletV2: SagaDefinition = define(
   {
     kind: "charge",
     version: 2,
+    door: "debit",
+    deadlineMs: 7 * DAY_MS,
+    steps: [
+      ...admission,
+      compensatable("accept"),
+      pivot("debit", { posts: true }),
+      retriable("convert"),
+      retriable("post", { posts: true }),
+      retriable("conclude"),
+    ],
+  },
+  ["review"],
+);
+
+/** The same, with what the rate makes reserved at the pod before the wallet decides. */
+export const convertedByWallet: SagaDefinition = define(
+  {
+    kind: "charge",
+    version: 3,
     door: "debit",
     deadlineMs: 7 * DAY_MS,
     steps: [
@@ -113,8 +132,8 @@ export const convertedByWallet: SagaDefinition = define(
 );
 
 /**
- * The definition a charge began with, by what it began with. Version 1: nothing converted, nothing known of caps. Version 2: what
- * is converted, and what comes from a wallet, with the pod's credit reserved under a cap.
+ * The definition that a charge begins with: by what it is paid with, whether it converts, and whether it was asked what is known of
+ * the pod's cap, which nobody asked before there were caps.
  */
 export const chargeDefinition = ({
   source,
@@ -122,6 +141,6 @@ export const chargeDefinition = ({
   capped,
 }: Pick<ReturnType<typeof chargeInput>, "source" | "conversion" | "capped">): SagaDefinition => {
   if (source.type === "instrument") return conversion === undefined ? chargeByInstrument : convertedByInstrument;
-  if (conversion !== undefined) return convertedByWallet;
-  return capped === undefined ? chargeByWalletV1 : chargeByWallet;
+  if (capped === undefined) return conversion === undefined ? chargeByWalletV1 : convertedByWalletV2;
+  return conversion === undefined ? chargeByWallet : convertedByWallet;
 };

@@ -1,3 +1,4 @@
+import { DECISIVE_STEPS } from "../../../schema/saga-operations.ts";
 import type { Saga, SagaKind, SagaStep } from "../../../schema/sagas.ts";
 
 /**
@@ -13,6 +14,8 @@ export type StepDefinition = {
   unknown: "repeat" | "ask";
   /** Entering this step's intent lets a leg of the transfer be posted: the cut's tag is taken in that commit. */
   posts: boolean;
+  /** How a call that came to nothing is made again. */
+  retry: RetryPolicy;
   /** Left out, given what the saga knows on arriving at it. */
   skip?: (saga: Saga) => boolean;
 };
@@ -30,16 +33,27 @@ export type SagaDefinition = {
   deadlineMs: number;
 };
 
-/** Retried this long with growing gaps, then parked. Milliseconds. */
-export const PARK_AFTER_MS = 24 * 3_600_000;
+/** Gaps double from `baseMs` up to `capMs`; after `parkAfterMs` without a word a step that may not go back is parked. Milliseconds. */
+export type RetryPolicy = { baseMs: number; capMs: number; parkAfterMs: number };
 
-/** Gap before the next try: doubling from `baseMs`, capped at a minute. Without jitter: the journal decides, and the journal is pure. */
-export const retryGapMs = (attempts: number, baseMs = 250): number =>
-  Math.min(60_000, baseMs * 2 ** Math.min(Math.max(0, attempts - 1), 10));
+export const RETRY: RetryPolicy = { baseMs: 250, capMs: 60_000, parkAfterMs: 24 * 3_600_000 };
+
+/** The longest gap before the next try. */
+export const retryGapMs = (attempts: number, baseMs = RETRY.baseMs, capMs = RETRY.capMs): number =>
+  Math.min(capMs, baseMs * 2 ** Math.min(Math.max(0, attempts - 1), 10));
+
+/**
+ * Full jitter: anywhere up to the gap, so that what failed together does not come back together. `chance` is 0 to 1, drawn by
+ * whoever drives: what is decided from it is journalled, so the journal stays as it is however often it is read.
+ */
+export const jittered = (gapMs: number, chance: number): number => Math.max(1, Math.ceil(gapMs * chance));
+
+/** A deadline is at most this far ahead. Milliseconds. */
+const LONGEST_MS = 366 * 86_400_000;
 
 /**
  * Checks a definition where it is made: compensatable* pivot? retriable*, names unique, every compensatable with its undo
- * unless it holds nothing, the door among the steps. Throws at start-up, never in a saga.
+ * unless it holds nothing, the door among the steps, gaps that grow, and decisive steps that operators know as such. Throws at start-up, never in a saga.
  */
 export const define = (definition: SagaDefinition, holdsNothing: readonly string[] = []): SagaDefinition => {
   const order = { compensatable: 0, pivot: 1, retriable: 2 };
@@ -53,10 +67,23 @@ export const define = (definition: SagaDefinition, holdsNothing: readonly string
     }
     if (step.kind !== "compensatable" && step.undo) throw new Error(`${kind}: ${step.name} cannot be undone`);
   });
+  if (!(definition.deadlineMs > 0 && definition.deadlineMs <= LONGEST_MS)) throw new Error(`${kind}: no such deadline`);
   if (steps.filter((step) => step.kind === "pivot").length > 1) throw new Error(`${kind}: two pivots`);
   if (new Set(steps.map((step) => step.name)).size !== steps.length) throw new Error(`${kind}: a name twice`);
   if (!steps.some((step) => step.name === definition.door)) throw new Error(`${kind}: no such door`);
+  for (const step of steps) checkStep(kind, step);
   return definition;
+};
+
+const checkStep = (kind: SagaKind, { name, kind: role, unknown, retry }: StepDefinition): void => {
+  if (!(retry.baseMs > 0 && retry.baseMs <= retry.capMs && retry.capMs <= retry.parkAfterMs)) {
+    throw new Error(`${kind}: ${name} has no such retries`);
+  }
+  const { pivots, asked } = DECISIVE_STEPS[kind];
+  if ((role === "pivot") !== pivots.includes(name))
+    throw new Error(`${kind}: operators are wrong about the pivot ${name}`);
+  if ((unknown === "ask") !== asked.includes(name))
+    throw new Error(`${kind}: operators are wrong about whom ${name} asks`);
 };
 
 const step = (name: string, kind: StepDefinition["kind"], rest: Partial<StepDefinition> = {}): StepDefinition => ({
@@ -65,6 +92,7 @@ const step = (name: string, kind: StepDefinition["kind"], rest: Partial<StepDefi
   undo: kind === "compensatable",
   unknown: "repeat",
   posts: false,
+  retry: RETRY,
   ...rest,
 });
 

@@ -26,8 +26,9 @@ describe("the journal stays, word for word, of version", () => {
     ["2 of a charge by wallet", () => beginCharge("wallet")],
     ["2 of a charge by wallet under a cap", () => beginCharge("wallet", 10_000n, undefined, true)],
     ["2 of a converted charge by instrument", () => beginCharge("instrument", 10_000n, { to: "USD", quote: "fxq_1" })],
-    ["2 of a converted charge by wallet", () => beginCharge("wallet", 10_000n, { to: "USD" })],
-    ["2 of a converted charge by wallet under a cap", () => beginCharge("wallet", 10_000n, { to: "USD" }, true)],
+    ["2 of a converted charge by wallet", () => beginCharge("wallet", 10_000n, { to: "USD" }, null)],
+    ["3 of a converted charge by wallet", () => beginCharge("wallet", 10_000n, { to: "USD" })],
+    ["3 of a converted charge by wallet under a cap", () => beginCharge("wallet", 10_000n, { to: "USD" }, true)],
     ["1 of a hedge", () => beginHedge()],
   ])("%s", async (name, begin) => {
     await expect(journalOf(begin())).toMatchFileSnapshot(`./golden/${name.replaceAll(" ", "-")}.jsonl`);

@@ -17,6 +17,7 @@ import {
   chargeByWalletV1,
   convertedByInstrument,
   convertedByWallet,
+  convertedByWalletV2,
 } from "./charge.ts";
 import { hedge } from "./hedge.ts";
 import { definitionOf, stepDefinition } from "./index.ts";
@@ -61,7 +62,7 @@ describe("version 1", () => {
   });
 });
 
-describe("version 2", () => {
+describe("version 2 and later", () => {
   it("of a converted charge by instrument accepts a rate after the review and before the reserve", () => {
     expect(shape(convertedByInstrument)).toEqual([
       "admit: compensatable",
@@ -76,7 +77,20 @@ describe("version 2", () => {
     ]);
   });
 
-  it("of a converted charge by wallet reserves what the rate makes before the wallet decides", () => {
+  it("of a converted charge by wallet has the wallet's own post for its pivot", () => {
+    expect(shape(convertedByWalletV2)).toEqual([
+      "admit: compensatable",
+      "assess: compensatable",
+      "review: compensatable",
+      "accept: compensatable",
+      "debit: pivot",
+      "convert: retriable",
+      "post: retriable",
+      "conclude: retriable",
+    ]);
+  });
+
+  it("3 of a converted charge by wallet reserves what the rate makes before the wallet decides", () => {
     expect(shape(convertedByWallet)).toEqual([
       "admit: compensatable",
       "assess: compensatable",
@@ -135,6 +149,7 @@ describe("a saga's definition", () => {
     expect(definitionOf(beginCharge("instrument", 1n, { to: "USD" }))).toBe(convertedByInstrument);
     expect(definitionOf(beginCharge("wallet", 1n, { to: "USD" }))).toBe(convertedByWallet);
     expect(definitionOf(beginHedge())).toBe(hedge);
+    expect(definitionOf(beginCharge("wallet", 1n, { to: "USD" }, null))).toBe(convertedByWalletV2);
     expect(definitionOf(beginCharge("wallet", 1n, undefined, null))).toBe(chargeByWalletV1);
     expect(definitionOf(beginTransfer(legsWith(2)))).toBe(ledgerTransfer);
   });

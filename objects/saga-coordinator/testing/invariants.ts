@@ -35,7 +35,9 @@ export const checkEnd = (world: World, clients: readonly Client[]): void => {
     if (saga.status !== "parked") checkHolds(world, saga);
     checkTransfer(world, saga);
     if (saga.kind === "charge") checkCharge(world, saga);
+    if (saga.kind === "charge") checkTold(world, saga);
   }
+  checkStrays(world, sagas);
   checkProvider(world, sagas);
   checkDesk(world, sagas);
   checkReversals(world, sagas);
@@ -142,10 +144,16 @@ const checkProvider = (world: World, sagas: readonly Saga[]): void => {
     const captures = world.provider.captures(charge);
     if (saga.status === "completed" && captures.length !== 1)
       world.violated(`${charge} succeeded with ${captures.length} captures`);
-    if (saga.status === "compensated" && captures.length !== 0)
+    // An operator may be wrong, or early: what comes to light then is in suspense.
+    const onSomebodysWord = saga.words?.some(({ action, verdict }) => action === "resolve" && verdict === "declined");
+    if (saga.status === "compensated" && captures.length !== 0 && onSomebodysWord !== true)
       world.violated(`${charge} was taken back and is captured`);
     if (saga.status === "parked" && captures.length !== 1) world.violated(`${charge} is parked: ${saga.parked_reason}`);
-    if (saga.status === "completed") booked.set(amount.currency, (booked.get(amount.currency) ?? 0n) + toMinor(amount));
+    const counted = [
+      ...(saga.status === "completed" ? [amount] : []),
+      ...(saga.strays ?? []).map((stray) => stray.amount),
+    ];
+    for (const one of counted) booked.set(one.currency, (booked.get(one.currency) ?? 0n) + toMinor(one));
   }
   for (const [currency, sum] of booked) {
     let posted = 0n;
@@ -154,6 +162,32 @@ const checkProvider = (world: World, sagas: readonly Saga[]): void => {
     }
     if (posted !== sum)
       world.violated(`captured ${formatMinor(sum, currency)}, posted ${formatMinor(posted, currency)}`);
+  }
+};
+
+/** The pod has heard of every saga that was parked or taken up again, and of the last of it. */
+const checkTold = (world: World, saga: Saga): void => {
+  const told = world.pods.all.get(chargeInput(saga).pod)?.told.get(saga.id);
+  const { stops = 0, status } = saga;
+  if ((told?.number ?? 0) !== stops || (told?.parked ?? false) !== (status === "parked")) {
+    world.violated(`${saga.id} is ${status}, its pod heard ${JSON.stringify(told)} of ${stops}`);
+  }
+};
+
+/** A capture that came to light after its charge was taken back is booked to suspense, by one saga that ends. */
+const checkStrays = (world: World, sagas: readonly Saga[]): void => {
+  for (const saga of sagas) {
+    if (saga.kind !== "charge") continue;
+    const strays = saga.strays ?? [];
+    if (new Set(strays.map(({ provider_ref }) => provider_ref)).size < strays.length)
+      world.violated(`${saga.id} twice`);
+    for (const stray of strays) {
+      const booking = sagas.find(({ id }) => id === stray.saga);
+      if (booking?.status !== "completed") world.violated(`${stray.provider_ref} of ${saga.id} is not in suspense`);
+    }
+    const { charge } = chargeInput(saga);
+    const heard = world.heard.has(charge) && world.provider.captures(charge).length > 0;
+    if (saga.status === "compensated" && heard && strays.length === 0) world.violated(`${charge} is in nobody's books`);
   }
 };
 

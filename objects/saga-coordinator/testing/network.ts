@@ -35,6 +35,7 @@ export class Network {
   readonly #sim: Simulator;
   readonly #random: Random;
   readonly #flights = new Set<Flight>();
+  #silentUntil = 0;
 
   constructor(sim: Simulator, random: Random, faults: Faults) {
     this.#sim = sim;
@@ -44,6 +45,16 @@ export class Network {
 
   heal(): void {
     this.faults = NO_FAULTS;
+    this.#silentUntil = 0;
+  }
+
+  get isSilent(): boolean {
+    return this.#sim.now < this.#silentUntil;
+  }
+
+  /** For this long the provider does what it is asked, and nobody hears of it. Milliseconds. */
+  silence(ms: number): void {
+    this.#silentUntil = this.#sim.now + ms;
   }
 
   delay(): number {
@@ -93,6 +104,7 @@ export class Network {
           this.#fly(null, this.delay(), () => void provider.exchange(call, this.#sim.now));
         }
         if (exchange === "silence" || this.#random.chance(faults.lostReply)) return;
+        if (this.isSilent) return;
         answer(exchange === "server_error" ? UNKNOWN : structuredClone(exchange), this.delay());
       });
     });

@@ -14,7 +14,11 @@ export class PodModel {
   frozen = false;
   #seq = 0;
 
+  /** What its log last told of each saga's standing, and how often. */
+  readonly told = new Map<string, { number: number; parked: boolean }>();
+
   apply(op: PermitOp): PermitAnswer {
+    if (op.op === "announce_standing") return this.#hear(op);
     const slot = op.op === "release" || op.op === "conclude" ? "end" : op.op;
     const stored = this.#answers.get(`${op.saga} ${slot}`);
     const answer = stored ?? this.#decide(op);
@@ -27,7 +31,12 @@ export class PodModel {
     return answer;
   }
 
-  #decide(op: PermitOp): PermitAnswer {
+  #hear({ saga, number, parked }: Extract<PermitOp, { op: "announce_standing" }>): PermitAnswer {
+    if (number > (this.told.get(saga)?.number ?? 0)) this.told.set(saga, { number, parked: parked !== null });
+    return { ok: true, seq: ++this.#seq, member_since: null };
+  }
+
+  #decide(op: Exclude<PermitOp, { op: "announce_standing" }>): PermitAnswer {
     const permit = this.permits.get(op.saga);
     const yes: PermitAnswer = { ok: true, seq: ++this.#seq, member_since: null };
     switch (op.op) {

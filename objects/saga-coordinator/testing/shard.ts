@@ -14,7 +14,7 @@ import { actorCalls } from "../calls/actors.ts";
 import { cutPage, moveEpoch } from "../cut.ts";
 import { Driver } from "../driver.ts";
 import { Intake } from "../intake.ts";
-import { liveSagas, loadSaga, SAGA_TIMER } from "../journal.ts";
+import { liveSagas, loadSaga, SAGA_TIMER, TELL_TIMER } from "../journal.ts";
 import { cutMeta, Reports } from "../reports.ts";
 import { fold, type ShardState } from "../state.ts";
 import { Waiters } from "../waiters.ts";
@@ -33,6 +33,8 @@ export type Surroundings = {
   env: ObjectEnv;
   /** How long a commit takes to come, milliseconds. */
   commitDelay: () => number;
+  /** Where in its gap a retry falls, 0 to 1. */
+  chance: () => number;
   committed: (shard: Shard) => void;
 };
 
@@ -111,7 +113,7 @@ class ShardActor {
   }
 }
 
-type Parts = { driver: Driver; intake: Intake; reports: Reports; actor: ShardActor };
+type Parts = { driver: Driver; intake: Intake; reports: Reports; actor: ShardActor; waiters: Waiters };
 
 /** One coordinator shard: its disk, and whichever life it is in. The wiring is the object's own, in the object's own order. */
 export class Shard {
@@ -159,7 +161,7 @@ export class Shard {
       (id) => this.saga(id),
       () => this.#sim.now,
     );
-    const driver = new Driver(asActor, port, waiters, env);
+    const driver = new Driver(asActor, port, waiters, env, this.#around.chance);
     const fees = feeRates(undefined);
     const intake = new Intake({ actor: asActor, driver, waiters, sealed, env, shard: this.number, fees });
     const reports = new Reports(asActor, env, this.number, {
@@ -167,7 +169,7 @@ export class Shard {
       directory: async () => ({ streams: [], next: null }),
       verifyLog: () => Promise.reject(new Error("not here")),
     });
-    const parts = { driver, intake, reports, actor };
+    const parts = { driver, intake, reports, actor, waiters };
     this.#parts = parts;
     void actor.timers.wake();
     if (liveSagas(actor.sql, "", 1).length > 0) void driver.resume();
@@ -189,6 +191,11 @@ export class Shard {
 
   get isIdle(): boolean {
     return liveSagas(this.disk.storage.sql as unknown as SqlStorage, "", 1).length === 0;
+  }
+
+  /** True once every pod has been told of what was parked or taken up again. */
+  get hasTold(): boolean {
+    return this.disk.storage.sql.exec("SELECT 1 FROM timers WHERE kind = ? LIMIT 1", TELL_TIMER).toArray().length === 0;
   }
 
   /** Live sagas without a timer, or whose object has no alarm at its time: invariably none. */
@@ -233,6 +240,7 @@ export class Shard {
     void actor.timers.run(
       async (timer) => {
         if (timer.kind === SAGA_TIMER) await driver.look(timer.key);
+        else if (timer.kind === TELL_TIMER) await driver.tell(timer.key);
         else actor.timers.set(timer.kind, timer.key, this.#sim.now + 6 * 3_600_000);
       },
       (timer, error) => console.error(`timer ${timer.kind} ${timer.key}: ${String(error)}`),

@@ -8,6 +8,7 @@ import { type Client, startCharge, startReversal, startTransfer } from "./client
 import { BOUGHT, type Mood } from "./desk.ts";
 import { checkEnd } from "./invariants.ts";
 import type { Faults, InFlight } from "./network.ts";
+import { meddle, TROUBLESOME } from "./operators.ts";
 import { TOKENS, type Token } from "./provider.ts";
 import type { Random } from "./random.ts";
 import type { Shard } from "./shard.ts";
@@ -178,7 +179,7 @@ const takeTrialBalance = (world: World): void => {
 };
 
 const allEnded = (world: World, clients: readonly Client[]) => (): boolean =>
-  clients.every((client) => client.done) && world.shards.every((shard) => shard.isIdle);
+  clients.every((client) => client.done) && world.shards.every((shard) => shard.isIdle && shard.hasTold);
 
 /** How long everything may take once nothing goes wrong any more. Milliseconds of virtual time. */
 export const HEALED_MS = 20 * 60_000;
@@ -245,6 +246,8 @@ export const storm = async (seed: number): Promise<Verdict> => {
   world.desk.mood = () => random.pick(MOODS);
   world.desk.isDry = random.chance(0.1);
   reviewAll(world, () => random.chance(0.7));
+  const areWatched = random.chance(0.5);
+  const anyToken = (): Token => random.pick(areWatched && random.chance(0.7) ? TROUBLESOME : TOKENS);
   const clients: Client[] = [];
   const soon = (withinMs: number, run: () => void): void => void sim.after(random.int(withinMs), run, null);
   const wait = (): number => random.pick([0, 1_000, 10_000]);
@@ -253,7 +256,7 @@ export const storm = async (seed: number): Promise<Verdict> => {
       const shard = random.pick(world.shards);
       const minor = BigInt(random.pick([1, 20_00, 333_33, 700_000, 6_000_000]));
       const settles = random.chance(0.5) ? anySettling(random) : undefined;
-      if (random.chance(0.6)) clients.push(charge(world, shard, random.pick(TOKENS), minor, wait(), settles));
+      if (random.chance(0.6)) clients.push(charge(world, shard, anyToken(), minor, wait(), settles));
       else if (random.chance(0.4)) clients.push(charge(world, shard, "wallet", minor, wait(), settles));
       else {
         const story = random.pick(Object.keys(TRANSFERS) as TransferStory[]);
@@ -273,6 +276,10 @@ export const storm = async (seed: number): Promise<Verdict> => {
   if (random.chance(0.3)) soon(12_000, () => capPod(world, "USD"));
   if (random.chance(0.3)) soon(12_000, () => world.accounts.get("wallet:bob:EUR").limit(CAP));
   if (random.chance(0.1)) soon(12_000, () => (world.accounts.get(`pod:${POD}:EUR`).cap = null));
+  if (areWatched) {
+    meddle(world, 20_000);
+    soon(4_000, () => network.silence(random.int(12_000)));
+  }
   sim.after(20_000, () => network.heal(), null);
   sim.after(25_000, () => takeTrialBalance(world), null);
   await world.run(30_000, () => false);

@@ -56,6 +56,8 @@ export class World {
   readonly shards: Shard[];
   /** What should never have happened, in the order it was seen. */
   readonly violations: string[] = [];
+  /** Charges whose capture a shard was told of, and took in. */
+  readonly heard = new Set<string>();
   /** Webhooks the shards said were not theirs. */
   unroutable = 0;
   #webhooks = 0;
@@ -79,6 +81,7 @@ export class World {
       ids: this.ids,
       env: this.#env(),
       commitDelay: () => (this.random.chance(this.network.faults.slow) ? this.random.int(3_000) : 0),
+      chance: () => this.random.next(),
       committed: (shard) => checkStep(this, shard),
     };
     this.shards = Array.from({ length: options.shards ?? 1 }, (_, number) => {
@@ -210,6 +213,10 @@ export class World {
   }
 
   #deliver(item: InboxItem, tries: number): void {
+    if (this.network.isSilent) {
+      this.sim.after(1_000, () => this.#deliver(item, tries), null);
+      return;
+    }
     if (this.random.chance(this.network.faults.webhookLost)) {
       if (tries > 1) this.sim.after(1_000, () => this.#deliver(item, tries - 1), null);
       return;
@@ -221,7 +228,10 @@ export class World {
     }
     this.at(shard, () => {
       const { driver } = shard.parts;
-      void takeWebhook(driver, item).then(({ moved }) => (moved === null ? undefined : driver.drive(moved)));
+      void takeWebhook(driver, item).then(({ fate, moved }) => {
+        if (fate !== "unroutable" && item.state === "captured") this.heard.add(item.reference);
+        return moved === null ? undefined : driver.drive(moved);
+      });
     });
   }
 }

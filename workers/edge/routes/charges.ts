@@ -169,7 +169,7 @@ export const chargeRoutes = [
           return charge?.status === "cancelled" ? answer(200, chargeResource(charge, false)) : null;
         },
         act: async () => {
-          const result = await ask((coordinator) => coordinator.cancelCharge(id, metaInPod(call)));
+          const result = await ask((coordinator) => coordinator.cancelCharge(id, call.meta));
           return result.ok ? answer(200, chargeResource(result.value, false)) : result;
         },
       });
