@@ -226,15 +226,20 @@ describe("a quote", () => {
   });
 
   test("that has run out is refused, and leaves no charge", async () => {
-    const before = (await chargesOf(pod)).length;
-    const { id } = await firm(bob, eur("20.00"), "USD", pod);
+    const own = await openPod(server, { owner: "tardy", currencies: KEPT });
+    const { id } = await firm(own.owner, eur("20.00"), "USD", own);
     must(await admin.post("/v1/test/clock", { advance: "PT1H" }), 200);
-    const key = `fx-late-${id}`;
-    expectProblem(await paying({ quote: id, key }), 409, "quote_expired");
-    const again = await paying({ quote: id, key });
+    const order = { amount: "20.00", from: "tok_ok", quote: id, key: `fx-late-${id}` };
+    expectProblem(await charge(own.owner, own, order), 409, "quote_expired");
+    const again = await charge(own.owner, own, order);
     expectProblem(again, 409, "quote_expired");
     expect(again.headers.get("idempotency-replayed")).toBe("true");
-    expect(await chargesOf(pod)).toHaveLength(before);
+    // A list that shows how its saga ended would show the charge as well.
+    await poll(
+      () => readAll<{ status: string }>(admin, "/v1/sagas?subject=tardy&status=compensated"),
+      (ended) => ended.length === 1,
+    );
+    expect(await chargesOf(own)).toEqual([]);
   });
 
   test("that runs out while an operator looks fails the charge", async () => {
