@@ -109,6 +109,24 @@ const wallet = (weight: number, name: string, most: number): Flow => ({
   },
 });
 
+/**
+ * A charge in another currency than the pool keeps, at whatever rate the desk finds: none, when no provider answers in time. From
+ * the instrument's currency into the first pool, or from one's own euros into another.
+ */
+const converted = (weight: number, from: "tok_ok" | "tok_async" | "wallet", currency: string): Flow => ({
+  name: `converted: ${from}`,
+  weight,
+  pay: (person, flow) => {
+    const [first, ...others] = person.ground.pools;
+    const pool = from === "wallet" ? person.random.pick(others) : first;
+    const { wait } = person.drawOrder(pool, from);
+    const money = fromMinor(BigInt(100 + person.random.int(3_900)), currency);
+    const order = { from, wait, ...money, settle: pool.currency };
+    const may = ["succeeded", "failed"] as const;
+    return person.charge(flow, pool, { ...order, may, approving: false, refusals: ["insufficient_funds"] });
+  },
+});
+
 const eur = (minor: number) => fromMinor(BigInt(minor), "EUR");
 
 /** Wallets pay wallets: `payers` may refuse, the last of them decides. */
@@ -143,6 +161,9 @@ export const FLOWS: readonly Flow[] = [
   declined(0.5, "tok_timeout_then_failed"),
   wallet(6, "wallet", 4_000),
   wallet(1, "wallet, more than it holds", 90_000),
+  converted(2, "tok_ok", "USD"),
+  converted(1, "tok_async", "BRL"),
+  converted(2, "wallet", "EUR"),
   transfer(4, 1),
   transfer(2, 2),
   transfer(1, 3),
