@@ -5,7 +5,7 @@ import { isoTime } from "../kit/clock.ts";
 import type { AccountState, PhysicalAccount } from "./account.ts";
 import { consequences } from "./consequences.ts";
 import { balanceOf } from "./counters.ts";
-import { type Decision, decide, legsText } from "./decide.ts";
+import { type Decision, decide, legsText, postsText } from "./decide.ts";
 import type { WordBook } from "./words.ts";
 
 /**
@@ -32,7 +32,7 @@ export const applyOp = (
   const answer = answerOf(decision, turn, account, at);
   for (const { type, data } of consequences(turn.state)) turn.append(type, data, meta);
   const state = decision.kind === "keep" ? decision.state : "refused";
-  words.keep(op, { state, bodyHash: op.body_hash, answer, legs: legsText(op) }, at);
+  words.keep(op, { state, bodyHash: op.body_hash, answer, legs: legsText(op), posts: postsText(op) }, at);
   return answer;
 };
 

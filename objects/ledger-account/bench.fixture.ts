@@ -128,6 +128,15 @@ export const opOn = (
   };
 };
 
+/** The same operation for a part of its legs: minor units by the leg's index, whatever is not named left out. */
+export const partOf = (op: AccountOp, minors: Readonly<Record<string, bigint>>): AccountOp => ({
+  ...op,
+  posts: op.legs.flatMap((leg) => {
+    const minor = minors[leg.index];
+    return minor === undefined ? [] : [{ ...leg, amount: fromMinor(minor, leg.amount.currency) }];
+  }),
+});
+
 export const debit = (minor: bigint): Part[] => [{ direction: "debit", minor }];
 export const credit = (minor: bigint): Part[] => [{ direction: "credit", minor }];
 

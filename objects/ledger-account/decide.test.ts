@@ -276,7 +276,7 @@ describe("a bug of the caller throws and writes nothing", () => {
     const { account, state } = funded();
     const op = opOn(WALLET, "post", T, debit(1n));
     const answer = { ok: true, state: "reserved", seq: 1, balance: "0.00", recorded_at: "" } as const;
-    const word = { state: "reserved", bodyHash: op.body_hash, answer, legs: legsText(op) } as const;
+    const word = { state: "reserved", bodyHash: op.body_hash, answer, legs: legsText(op), posts: null } as const;
     expect(() => decide(account, state, word, op)).toThrow("reserved and not held");
   });
 });

@@ -22,7 +22,14 @@ import {
 export type WordState = "reserved" | "posted" | "voided" | "refused" | "tombstone";
 
 /** What this account has said of a transfer. */
-export type Word = { state: WordState; bodyHash: string; answer: AccountAnswer; legs: string };
+export type Word = {
+  state: WordState;
+  bodyHash: string;
+  answer: AccountAnswer;
+  legs: string;
+  /** What was posted of them, where that is not all. */
+  posts: string | null;
+};
 
 export type NewEvent = {
   [T in keyof AccountEventData]: { type: T; data: AccountEventData[T] };
@@ -43,10 +50,14 @@ export const MAX_LEGS = 100;
 /** The stored text of an operation's legs here, by which a retry is compared. */
 export const legsText = (op: AccountOp): string => canonicalJson(op.legs);
 
+/** The same of what an operation posts of its hold; null: all of it. */
+export const postsText = ({ posts }: AccountOp): string | null => (posts === undefined ? null : canonicalJson(posts));
+
 /**
  * Decides one operation. Guards in this order, the first that fails answers:
- *  1. what was said of the transfer before, compared by its body first: another body, or other legs here → `idempotency_mismatch`
- *  2. the legs are this account's, in its currency → else a bug of the caller: throws
+ *  1. what was said of the transfer before, compared by its body first: another body, or other legs here → `idempotency_mismatch`;
+ *     so is a post of another part of a hold than was posted
+ *  2. the legs are this account's, in its currency; a part that is posted is of what is held → else a bug of the caller: throws
  *  3. the account was opened, or this operation may open it → `not_found`
  *  4. status: frozen takes no reserve and nothing out → `account_frozen`; closing likewise, closed nothing → `account_closed`
  *  5. each amount, and each counter after it with what is pending, is in range → `amount_out_of_range`
@@ -60,6 +71,7 @@ export const decide = (account: PhysicalAccount, state: AccountState, word: Word
   }
   const legs = readLegs(account, op);
   if (word?.state === "reserved") return endHold(account, state, op, legs);
+  if (op.posts !== undefined) throw new Error(`a part of ${op.transfer} is posted, of which nothing is held`);
   if (op.op === "void") return { kind: "keep", state: "tombstone", events: [] };
 
   const opening = state.account === null;
@@ -95,7 +107,9 @@ const recall = (word: Word, op: AccountOp): Decision | null => {
   const again: Decision = { kind: "say", answer: word.answer };
   switch (word.state) {
     case "posted":
-      return again;
+      return op.op === "post" && word.posts !== postsText(op)
+        ? say("idempotency_mismatch", "another part of this transfer was posted", { field: "/posts" })
+        : again;
     case "reserved":
       return op.op === "reserve" ? again : null;
     case "refused":
@@ -112,12 +126,31 @@ const readLegs = (account: PhysicalAccount, op: AccountOp): Leg[] => {
   if (new Set(op.legs.map((leg) => leg.index)).size !== op.legs.length)
     throw new Error(`${op.transfer} has a leg twice`);
   if (op.op === "post" && op.tag === null) throw new Error(`${op.transfer} is posted without a cut epoch`);
-  return op.legs.map((leg) => {
+  return toLegs(account, op, op.legs);
+};
+
+const toLegs = (account: PhysicalAccount, op: AccountOp, legs: AccountOp["legs"]): Leg[] =>
+  legs.map((leg) => {
     if (leg.account !== account.name || leg.amount.currency !== account.currency) {
       throw new Error(`a leg of ${op.transfer} is not this account's`);
     }
     return { index: leg.index, direction: leg.direction, amount: toMinor(leg.amount) };
   });
+
+/** The part of a hold that is posted: legs of it, each once, none of nothing or of more than is held. */
+const partOf = (account: PhysicalAccount, op: AccountOp, held: readonly Leg[]): readonly Leg[] => {
+  if (op.posts === undefined) return held;
+  const left = new Map(held.map((leg) => [leg.index, leg]));
+  const part = toLegs(account, op, op.posts);
+  for (const { index, direction, amount } of part) {
+    const leg = left.get(index);
+    left.delete(index);
+    if (leg === undefined || leg.direction !== direction || amount < 1n || amount > leg.amount) {
+      throw new Error(`${op.transfer} posts what it does not hold at leg ${index}`);
+    }
+  }
+  if (part.length === 0) throw new Error(`${op.transfer} posts nothing of what it holds: a hold is ended by a void`);
+  return part;
 };
 
 const judge = (
@@ -161,12 +194,18 @@ const judge = (
   return null;
 };
 
+/** Of legs on one side. */
+const sumOf = (legs: readonly Leg[]): bigint => legs.reduce((sum, { amount }) => sum + amount, 0n);
+
 /** Posts or voids what the account holds: it must succeed, whatever the account's status. */
 const endHold = (account: PhysicalAccount, state: AccountState, op: AccountOp, legs: readonly Leg[]): Decision => {
   const held = state.holds.get(op.transfer);
   if (held === undefined) throw new Error(`${op.transfer} is reserved and not held`);
   const freed = release(state.counters, totalsOf(legs));
-  if (op.op === "post") return { kind: "keep", state: "posted", events: [posting(account, freed, op, legs)] };
+  if (op.op === "post") {
+    const part = partOf(account, op, legs);
+    return { kind: "keep", state: "posted", events: [posting(account, freed, op, part, sumOf(legs) - sumOf(part))] };
+  }
   const balance = balanceOf(freed, account.normalSide);
   const data = {
     ...eventData(
@@ -196,12 +235,19 @@ const reserving = (account: PhysicalAccount, state: AccountState, op: AccountOp,
   };
 };
 
-const posting = (account: PhysicalAccount, before: Counters, op: AccountOp, legs: readonly Leg[]): NewEvent => {
+const posting = (
+  account: PhysicalAccount,
+  before: Counters,
+  op: AccountOp,
+  legs: readonly Leg[],
+  rest = 0n,
+): NewEvent => {
   const totals: Totals = totalsOf(legs);
   const balances = runningBalances(before, legs, account.normalSide);
   const data = eventData(account, op, legs, balances, post(before, totals));
   const reason = op.reason === null ? {} : { reason: op.reason };
-  return { type: "transfer.posted", data: { ...data, tag: String(op.tag), ...reason } };
+  const released = rest === 0n ? {} : { released: fromMinor(rest, account.currency) };
+  return { type: "transfer.posted", data: { ...data, tag: String(op.tag), ...reason, ...released } };
 };
 
 const eventData = (

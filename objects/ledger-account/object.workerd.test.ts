@@ -10,7 +10,7 @@ import type { AccountAnswer, AccountCommand, AccountRpc, EntryRecord } from "../
 import { Growth } from "../kit/growth.ts";
 import { SEAL_TIMER } from "../kit/sealer.ts";
 import { AGED_PER_TURN, AGING_TIMER, HOLD_AGES_MS } from "./aging.ts";
-import { credit, debit, opOn, said } from "./bench.fixture.ts";
+import { credit, debit, opOn, partOf, said } from "./bench.fixture.ts";
 import { type LedgerAccount, MAX_OPS } from "./object.ts";
 
 const { ACCOUNTS, LOGS, READ_MODEL } = untypedEnv as unknown as {
@@ -149,6 +149,21 @@ describe("a transfer takes effect once", () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => post(wallet, "trf_1", credit(500n))));
     expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
     expect(await at(wallet).describe()).toMatchObject({ posted: "5.00", seq: 2 });
+  });
+
+  test("a part of a hold is posted once however often it is asked for, and the rest is there again", async () => {
+    const wallet = newWallet();
+    await post(wallet, "trf_in", credit(1_000n));
+    await reserve(wallet, "trf_out", debit(700n));
+    const part = partOf(opOn(wallet, "post", "trf_out", debit(700n)), { 0: 450n });
+    const first = await one(at(wallet).applyOps([part]));
+    expect(first).toMatchObject({ ok: true, state: "posted", balance: "5.50" });
+    const before = await everything(wallet);
+    await evict(wallet);
+    expect(await one(at(wallet).applyOps([part]))).toEqual(first);
+    expect(said(await post(wallet, "trf_out", debit(700n)))).toBe("idempotency_mismatch");
+    expect(await everything(wallet)).toEqual(before);
+    expect(before.record).toMatchObject({ posted: "5.50", available: "5.50", holds: [] });
   });
 
   test("a no is kept when the money has come and the object has slept", async () => {

@@ -82,10 +82,19 @@ const reserved = (state: AccountState, data: TransferEvent, since: string): Acco
   return { ...state, holds, counters: hold(state.counters, totals) };
 };
 
+/** What a post ends: what it posts, and on the hold's side what it gives back. */
+const endedBy = (state: AccountState, { transfer, released }: TransferEvent, { debit, credit }: Totals): Totals => {
+  if (released === undefined) return { debit, credit };
+  const found = state.holds.get(transfer);
+  const rest = toMinor(released);
+  if (found === undefined || rest < 1n) throw new Error(`${transfer} gives back what it did not hold`);
+  return found.direction === "debit" ? { debit: debit + rest, credit } : { debit, credit: credit + rest };
+};
+
 const posted = (state: AccountState, data: TransferEvent): AccountState => {
   const totals = totalsOf(legsOf(data));
   assert(state.status !== "closed", `${data.transfer} is posted to a closed account`);
-  const freed = takeHold(state, data.transfer, totals);
+  const freed = takeHold(state, data.transfer, endedBy(state, data, totals));
   const tag = Number(data.tag ?? Number.NaN);
   assert(Number.isSafeInteger(tag) && tag >= 0, `${data.transfer} is posted without a cut epoch`);
   return { ...freed, counters: post(freed.counters, totals), late: addLate(freed.late, tag, totals) };

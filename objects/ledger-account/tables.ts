@@ -17,6 +17,8 @@ export const transfers = sqliteTable("transfers", {
   answer: text("answer").notNull(),
   /** This account's legs, canonical JSON. */
   legs: text("legs").notNull(),
+  /** The legs that were posted where those are less than was held, canonical JSON; null: all of them. */
+  posts: text("posts"),
   charge: text("charge"),
   pod: text("pod"),
   /** When this word was given, RFC 3339. */

@@ -11,28 +11,30 @@ export type WordBook = {
   keep(op: AccountOp, word: Word, at: string): void;
 };
 
-type Row = { state: WordState; body_hash: string; answer: string; legs: string };
+type Row = { state: WordState; body_hash: string; answer: string; legs: string; posts: string | null };
 
 /** The words in SQLite. Raw statements: one read and one write for every operation, where a query builder's work would show. */
 export const wordBook = (sql: SqlStorage): WordBook => ({
   find(transfer) {
     const [row] = sql
-      .exec<Row>("SELECT state, body_hash, answer, legs FROM transfers WHERE transfer = ?", transfer)
+      .exec<Row>("SELECT state, body_hash, answer, legs, posts FROM transfers WHERE transfer = ?", transfer)
       .toArray();
     if (row === undefined) return null;
     const answer = JSON.parse(row.answer) as AccountAnswer;
-    return { state: row.state, bodyHash: row.body_hash, answer, legs: row.legs };
+    return { state: row.state, bodyHash: row.body_hash, answer, legs: row.legs, posts: row.posts };
   },
   keep(op, word, at) {
     sql.exec(
-      `INSERT INTO transfers (transfer, body_hash, saga, state, answer, legs, charge, pod, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (transfer) DO UPDATE SET state = excluded.state, answer = excluded.answer, at = excluded.at`,
+      `INSERT INTO transfers (transfer, body_hash, saga, state, answer, legs, posts, charge, pod, at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (transfer) DO UPDATE SET state = excluded.state, answer = excluded.answer, posts = excluded.posts, at = excluded.at`,
       op.transfer,
       word.bodyHash,
       op.saga,
       word.state,
       JSON.stringify(word.answer),
       word.legs,
+      word.posts,
       op.charge,
       op.pod,
       at,

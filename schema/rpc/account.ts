@@ -16,8 +16,10 @@ export type AccountOp = {
   saga: string;
   /** Hash of the whole transfer: the same id with another body is an error. */
   body_hash: string;
-  /** This account's legs. */
+  /** This account's legs: of a hold, those it was made for, whatever is posted of them. */
   legs: TransferLeg[];
+  /** On the `post` of a hold: what of its legs is posted, each with what is left of its amount; absent: all of it. The rest is released. */
+  posts?: TransferLeg[];
   /** True when the caller vouches that the account may be opened by this very call (platform accounts, an admitted pod's, a wallet's). */
   open: boolean;
   /** Cut epoch of the shard, on `post`: the commit that first let a leg of this transfer be posted. */
@@ -263,6 +265,8 @@ export type TransferEvent = {
   tag: string | null;
   /** `balance`: the posted balance, normal side, after this leg (unchanged by reserve and void). */
   legs: { index: string; direction: "debit" | "credit"; amount: MoneyJson; balance: MoneyJson }[];
+  /** What a post gave back of what was held for it, on the hold's side; absent where that is nothing. */
+  released?: MoneyJson;
   counters: Counters;
 };
 
