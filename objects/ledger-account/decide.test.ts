@@ -252,23 +252,23 @@ describe("bounds", () => {
 });
 
 describe("a bug of the caller throws and writes nothing", () => {
-  const bugs: [string, AccountOp][] = [
-    ["no legs", opOn(WALLET, "post", T, [])],
-    ["a leg twice", { ...opOn(WALLET, "post", T, [...debit(1n), ...debit(1n)]), legs: twice() }],
-    ["no cut epoch", opOn(WALLET, "post", T, credit(1n), { tag: null })],
-    ["a cut epoch below zero", opOn(WALLET, "post", T, credit(1n), { tag: -1 })],
-    ["a hold on both sides", opOn(WALLET, "reserve", T, [...debit(1n), ...credit(1n)])],
-    ["another currency", opOn("wallet:ana:USD", "post", T, credit(1n))],
+  const bugs: [string, string, AccountOp][] = [
+    ["no legs", "has 0 legs", opOn(WALLET, "post", T, [])],
+    ["a leg twice", "a leg twice", { ...opOn(WALLET, "post", T, [...debit(1n), ...debit(1n)]), legs: twice() }],
+    ["no cut epoch", "is posted without a cut epoch", opOn(WALLET, "post", T, credit(1n), { tag: null })],
+    ["a cut epoch below zero", "", opOn(WALLET, "post", T, credit(1n), { tag: -1 })],
+    ["a hold on both sides", "a hold has one side", opOn(WALLET, "reserve", T, [...debit(1n), ...credit(1n)])],
+    ["another currency", "not this account's", opOn("wallet:ana:USD", "post", T, credit(1n))],
   ];
   function twice() {
     const [leg] = opOn(WALLET, "post", T, debit(1n)).legs;
     return leg === undefined ? [] : [leg, leg];
   }
 
-  test.each(bugs)("%s", (_, op) => {
+  test.each(bugs)("%s", (_, message, op) => {
     const account = funded();
     const before = fold.summary(account.state);
-    expect(() => account.apply(op)).toThrow();
+    expect(() => account.apply(op)).toThrow(message);
     expect([fold.summary(account.state), account.events.length, account.words.size]).toEqual([before, 0, 0]);
   });
 

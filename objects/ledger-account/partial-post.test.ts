@@ -106,27 +106,26 @@ describe("a post of a part of a hold", () => {
   });
 
   const legs = whole("post").legs;
-  test.each<[string, AccountOp]>([
-    ["nothing at all", { ...whole("post"), posts: [] }],
-    ["zero", part(0n)],
-    [
-      "less than zero of it",
-      { ...whole("post"), posts: legs.map((leg) => ({ ...leg, amount: { amount: "-1.00", currency: "EUR" } })) },
-    ],
-    ["more than is held", part(701n)],
-    ["a leg twice", { ...whole("post"), posts: [...(part(1n).posts ?? []), ...(part(1n).posts ?? [])] }],
-    ["a leg that is not held", { ...whole("post"), posts: legs.map((leg) => ({ ...leg, index: "7" })) }],
-    ["the other side", { ...whole("post"), posts: legs.map((leg) => ({ ...leg, direction: "credit" as const })) }],
-    ["another account's leg", { ...whole("post"), posts: legs.map((leg) => ({ ...leg, account: "wallet:bob:EUR" })) }],
-    [
-      "another currency",
-      { ...whole("post"), posts: legs.map((leg) => ({ ...leg, amount: { amount: "1.00", currency: "USD" } })) },
-    ],
-    ["of a transfer of which nothing is held", partOf(opOn(WALLET, "post", "trf_new", debit(5n)), { 0: 1n })],
-  ])("that posts %s is a bug of the caller, and writes nothing", (_name, op) => {
+  const changed = (change: object): AccountOp => ({
+    ...whole("post"),
+    posts: legs.map((leg) => ({ ...leg, ...change })),
+  });
+  const [once = expect.unreachable()] = part(1n).posts ?? [];
+  test.each<[string, string, AccountOp]>([
+    ["nothing at all", "posts nothing", { ...whole("post"), posts: [] }],
+    ["zero", "does not hold at leg 0", part(0n)],
+    ["less than zero of it", "", changed({ amount: { amount: "-1.00", currency: "EUR" } })],
+    ["more than is held", "does not hold at leg 0", part(701n)],
+    ["a leg twice", "does not hold at leg 0", { ...whole("post"), posts: [once, once] }],
+    ["a leg that is not held", "does not hold at leg 7", changed({ index: "7" })],
+    ["the other side", "does not hold at leg 0", changed({ direction: "credit" })],
+    ["another account's leg", "not this account's", changed({ account: "wallet:bob:EUR" })],
+    ["another currency", "not this account's", changed({ amount: { amount: "1.00", currency: "USD" } })],
+    ["of what is not held", "nothing is held", partOf(opOn(WALLET, "post", "trf_new", debit(5n)), { 0: 1n })],
+  ])("that posts %s is a bug of the caller, and writes nothing", (_name, message, op) => {
     const bench = holding();
     const before = [fold.summary(bench.state), bench.events.length, bench.words.size];
-    expect(() => bench.apply(op)).toThrow();
+    expect(() => bench.apply(op)).toThrow(message);
     expect([fold.summary(bench.state), bench.events.length, bench.words.size]).toEqual(before);
   });
 });

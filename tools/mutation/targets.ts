@@ -9,7 +9,10 @@ const unit = (folder: string, ...names: string[]): Tier => ({
   tests: names.map((name) => `${folder}/${name}.test.ts`),
 });
 
-const accountTiers: readonly Tier[] = [unit(account, "decide", "decide-opening", "state"), unit(account, "model")];
+const accountTiers: readonly Tier[] = [
+  unit(account, "decide", "decide-opening", "partial-post", "state"),
+  unit(account, "model"),
+];
 
 const coordinatorTiers: readonly Tier[] = [
   unit(coordinator, "decide", "decide-edges", "definitions/definition", "definitions/kinds"),
