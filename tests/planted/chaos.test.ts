@@ -5,12 +5,16 @@ import { plantedBug } from "../../tools/mutation/planted.ts";
 import { runChaos } from "../chaos/run.ts";
 
 /** The real server with a bug in it, under chaos, and the verdicts that are there for such a bug. */
-test("chaos notices that a lost answer of the provider is taken for a decline", { timeout: 400_000 }, async () => {
+test("chaos notices that a lost answer of the provider is taken for a decline", { timeout: 600_000 }, async () => {
   const root = plantTree(plantedBug("a lost answer of the provider is a decline"));
+  const failed = new Set<string>();
   try {
-    const { verdicts } = await runChaos({ seed: 1, lengthMs: 15_000, root });
-    const failed = verdicts.filter(({ ok }) => !ok).map(({ name }) => name);
-    expect(failed).toEqual(expect.arrayContaining(["captures", "posted once"]));
+    // On a busy machine little happens in a quarter of a minute, and perhaps no answer is lost.
+    for (let seed = 1; seed <= 4 && !failed.has("captures"); seed++) {
+      const { verdicts } = await runChaos({ seed, lengthMs: seed * 15_000, root });
+      for (const { name, ok } of verdicts) if (!ok) failed.add(name);
+    }
+    expect([...failed]).toEqual(expect.arrayContaining(["captures", "posted once"]));
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
