@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { fromMinor } from "../../schema/money.ts";
-import { Bench, opOn } from "./bench.fixture.ts";
+import { Bench, opOn, partOf } from "./bench.fixture.ts";
 import { ZERO } from "./counters.ts";
+import { minorsOf, shareOf } from "./reference-ledger.fixture.ts";
 
 const WALLET = "wallet:ana:EUR";
 type Monitor = { bound: "above" | "below"; threshold: bigint };
@@ -12,8 +13,12 @@ const monitor: fc.Arbitrary<Monitor> = fc.record({
   threshold: fc.bigInt(1n, 12n),
 });
 const leg = fc.record({ direction: fc.constantFrom("debit" as const, "credit" as const), minor: fc.bigInt(1n, 9n) });
-/** Postings of one batch, each of one or more legs, direct or from a hold. */
-const posting = fc.record({ legs: fc.array(leg, { minLength: 1, maxLength: 3 }), held: fc.boolean() });
+/** Postings of one batch, each of one or more legs, direct, or from a hold and then perhaps so many hundredths of it. */
+const posting = fc.record({
+  legs: fc.array(leg, { minLength: 1, maxLength: 3 }),
+  held: fc.boolean(),
+  hundredths: fc.option(fc.constantFrom(1, 40, 99)),
+});
 
 /** Crossings counted from the balances alone, posting by posting: what a monitor must have told, no more and no less. */
 const crossings = ({ bound, threshold }: Monitor, balances: readonly bigint[]): string[] => {
@@ -37,14 +42,20 @@ test("a monitor tells of each crossing once, each way, whatever a batch does", (
         account.command({ ...command, threshold: fromMinor(threshold, "EUR") });
       });
       const balances = [0n];
-      postings.forEach(({ legs, held }, at) => {
+      postings.forEach(({ legs, held, hundredths }, at) => {
         const [first] = legs;
         // A hold has one side.
         const parts =
           held && first !== undefined ? legs.filter(({ direction }) => direction === first.direction) : legs;
         if (held) account.apply(opOn(WALLET, "reserve", `trf_${at}`, parts));
-        account.apply(opOn(WALLET, "post", `trf_${at}`, parts));
-        const moved = parts.reduce((sum, part) => sum + (part.direction === "credit" ? part.minor : -part.minor), 0n);
+        const minors = parts.map(({ minor }) => minor);
+        const share = held && hundredths !== null ? shareOf(minors, hundredths) : null;
+        const whole = opOn(WALLET, "post", `trf_${at}`, parts);
+        account.apply(share === null ? whole : partOf(whole, minorsOf(share)));
+        const moved = parts.reduce((sum, part, n) => {
+          const minor = (share ?? minors)[n] ?? 0n;
+          return sum + (part.direction === "credit" ? minor : -minor);
+        }, 0n);
         balances.push((balances.at(-1) ?? 0n) + moved);
       });
       monitors.forEach((watch, at) => {

@@ -256,6 +256,11 @@ describe("a bug of the caller throws and writes nothing", () => {
     ["no legs", "has 0 legs", opOn(WALLET, "post", T, [])],
     ["a leg twice", "a leg twice", { ...opOn(WALLET, "post", T, [...debit(1n), ...debit(1n)]), legs: twice() }],
     ["no cut epoch", "is posted without a cut epoch", opOn(WALLET, "post", T, credit(1n), { tag: null })],
+    [
+      "no cut epoch, and no money",
+      "is posted without a cut epoch",
+      opOn(WALLET, "post", T, debit(1_001n), { tag: null }),
+    ],
     ["a cut epoch below zero", "", opOn(WALLET, "post", T, credit(1n), { tag: -1 })],
     ["a hold on both sides", "a hold has one side", opOn(WALLET, "reserve", T, [...debit(1n), ...credit(1n)])],
     ["another currency", "not this account's", opOn("wallet:ana:USD", "post", T, credit(1n))],

@@ -57,7 +57,8 @@ export const postsText = ({ posts }: AccountOp): string | null => (posts === und
  * Decides one operation. Guards in this order, the first that fails answers:
  *  1. what was said of the transfer before, compared by its body first: another body, or other legs here → `idempotency_mismatch`;
  *     so is a post of another part of a hold than was posted
- *  2. the legs are this account's, in its currency; a part that is posted is of what is held → else a bug of the caller: throws
+ *  2. the legs are this account's, in its currency; a part is named by a post alone, and is of what is held → else a bug of the
+ *     caller: throws, and says nothing of the transfer. It is no stored no: the hold said yes, so that it can always be posted
  *  3. the account was opened, or this operation may open it → `not_found`
  *  4. status: frozen takes no reserve and nothing out → `account_frozen`; closing likewise, closed nothing → `account_closed`
  *  5. each amount, and each counter after it with what is pending, is in range → `amount_out_of_range`
@@ -126,6 +127,7 @@ const readLegs = (account: PhysicalAccount, op: AccountOp): Leg[] => {
   if (new Set(op.legs.map((leg) => leg.index)).size !== op.legs.length)
     throw new Error(`${op.transfer} has a leg twice`);
   if (op.op === "post" && op.tag === null) throw new Error(`${op.transfer} is posted without a cut epoch`);
+  if (op.op !== "post" && op.posts !== undefined) throw new Error(`a ${op.op} of ${op.transfer} names a part to post`);
   return toLegs(account, op, op.legs);
 };
 

@@ -577,6 +577,32 @@ describe("a store of the time before operators' commands", () => {
   });
 });
 
+describe("a store of the time before parts of holds", () => {
+  test("wakes with what was said, and a part of its hold is posted once", async () => {
+    const wallet = newWallet();
+    const funded = await post(wallet, "trf_in", credit(1_000n));
+    await reserve(wallet, "trf_held", debit(700n));
+    await reserve(wallet, "trf_out", debit(100n));
+    const out = await post(wallet, "trf_out", debit(100n));
+    const before = await everything(wallet);
+    await inside(wallet, ({ storage: { sql } }) => {
+      sql.exec("ALTER TABLE transfers DROP COLUMN posts");
+      sql.exec("DELETE FROM _migrations WHERE id = '0002_posted_parts'");
+    });
+    await evict(wallet);
+    expect(await everything(wallet)).toEqual(before);
+    expect(await post(wallet, "trf_in", credit(1_000n))).toEqual(funded);
+    expect(await post(wallet, "trf_out", debit(100n))).toEqual(out);
+    const part = partOf(opOn(wallet, "post", "trf_held", debit(700n)), { 0: 450n });
+    const first = await one(at(wallet).applyOps([part]));
+    expect(first).toMatchObject({ state: "posted", balance: "4.50" });
+    await evict(wallet);
+    expect(await one(at(wallet).applyOps([part]))).toEqual(first);
+    expect(await at(wallet).describe()).toMatchObject({ posted: "4.50", available: "4.50", holds: [] });
+    expect(await at(wallet).verifyLog(0, GENESIS_HASH, 100)).toMatchObject({ failure: null });
+  });
+});
+
 describe("an explanation", () => {
   test("opens each page where the one before it closed, and keeps the legs of a posting together", async () => {
     const wallet = newWallet();

@@ -1,8 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { AccountOp } from "../../schema/rpc/account.ts";
 import { availableOf } from "./account.ts";
+import { agedHolds, HOLD_AGES_MS } from "./aging.ts";
 import { Bench, credit, debit, opOn, partOf, said } from "./bench.fixture.ts";
 import { ZERO } from "./counters.ts";
+import { explain, explainNow } from "./explain.ts";
+import { LogFixture } from "./log.fixture.ts";
 import { fold } from "./state.ts";
 
 const WALLET = "wallet:ana:EUR";
@@ -70,6 +73,74 @@ describe("a post of a part of a hold", () => {
     expect(said(bench.apply(part(1n)))).toBe("posted");
   });
 
+  test("counts in a cut with what it posted, under the tag it was posted with", () => {
+    const bench = holding();
+    bench.apply({ ...part(450n), tag: 1 });
+    expect(bench.cut(0, [T])).toMatchObject({ debits: "0.00", credits: "10.00", applied: [T] });
+    expect(bench.cut(1, [T])).toMatchObject({ debits: "4.50", credits: "10.00" });
+  });
+
+  test("crosses a threshold by what it posted, not by what was held", () => {
+    const bench = holding();
+    const monitor = (id: string, amount: string) =>
+      bench.command({
+        type: "add_monitor",
+        monitor: id,
+        bound: "below",
+        threshold: { amount, currency: "EUR" },
+        reason: null,
+      });
+    monitor("mon_part", "6.00");
+    monitor("mon_whole", "5.50");
+    const before = bench.events.length;
+    bench.apply(part(450n));
+    expect(bench.events.slice(before).map(({ type, data }) => [type, data.monitor, data.balance])).toEqual([
+      ["transfer.posted", undefined, undefined],
+      ["monitor.triggered", "mon_part", { amount: "5.50", currency: "EUR" }],
+    ]);
+  });
+
+  test.each([
+    ["that leaves money on it keeps a closing account open", 999n, "closing"],
+    ["that empties it ends a closing account", 1_000n, "closed"],
+  ])("%s", (_name, minor, status) => {
+    const bench = new Bench(WALLET, { floor: null, counters: { ...ZERO, creditsPosted: 1_000n } });
+    bench.apply(opOn(WALLET, "reserve", T, debit(1_200n)));
+    bench.command({ type: "close", reason: "why" });
+    bench.apply(partOf(opOn(WALLET, "post", T, debit(1_200n)), { 0: minor }));
+    expect([bench.state.status, bench.state.holds.size]).toEqual([status, 0]);
+  });
+
+  test("ends a hold that was told of as old", () => {
+    const bench = holding();
+    bench.now += HOLD_AGES_MS;
+    bench.append("hold.aged", { account: WALLET, transfer: T });
+    expect(agedHolds(bench.state)).toBe(1);
+    bench.apply(part(450n));
+    expect(agedHolds(bench.state)).toBe(0);
+  });
+
+  test("is explained by a line of what it moved, and holds nothing any more", async () => {
+    const bench = new Bench(WALLET);
+    bench.apply(opOn(WALLET, "post", "trf_in", credit(1_000n)));
+    bench.apply(whole("reserve"));
+    bench.apply(part(450n));
+    const now = explainNow(bench) ?? expect.unreachable();
+    const { history } = new LogFixture(bench.account, bench.events);
+    const explained = await explain(now, history, 0, 10);
+    expect(explained).toMatchObject({
+      balance: "5.50",
+      available: { amount: "5.50", pending: "0.00" },
+      holds: [],
+      page: { closing: "5.50" },
+    });
+    expect(explained.lines.at(-1)).toMatchObject({
+      transfer: T,
+      debit: { amount: "4.50" },
+      balance: { amount: "5.50" },
+    });
+  });
+
   test.each<[string, AccountOp, string]>([
     ["the same part again", part(450n), "posted"],
     ["another part", part(451n), "idempotency_mismatch"],
@@ -121,6 +192,7 @@ describe("a post of a part of a hold", () => {
     ["the other side", "does not hold at leg 0", changed({ direction: "credit" })],
     ["another account's leg", "not this account's", changed({ account: "wallet:bob:EUR" })],
     ["another currency", "not this account's", changed({ amount: { amount: "1.00", currency: "USD" } })],
+    ["in a void", "names a part to post", { ...part(450n), op: "void" }],
     ["of what is not held", "nothing is held", partOf(opOn(WALLET, "post", "trf_new", debit(5n)), { 0: 1n })],
   ])("that posts %s is a bug of the caller, and writes nothing", (_name, message, op) => {
     const bench = holding();
@@ -136,6 +208,11 @@ describe("the log of a part that was posted is not folded", () => {
     ["when the rest is left out", { released: undefined }, "ends with other legs than it holds"],
     ["when more came back than was held", released("2.51"), "ends with other legs than it holds"],
     ["when less did", released("2.49"), "ends with other legs than it holds"],
+    [
+      "when it did in another currency",
+      { released: { amount: "2.50", currency: "USD" } },
+      "gives back what it did not hold",
+    ],
     ["when nothing did and it says so", released("0.00"), "gives back what it did not hold"],
     ["of what was not held", { transfer: "trf_other" }, "gives back what it did not hold"],
   ])("%s", (_name, change, message) => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { fromMinor, toMinor } from "../../schema/money.ts";
 import type { TransferEvent } from "../../schema/rpc/account.ts";
 import { verifyStatement } from "../../tools/verify-statement.ts";
-import { Bench, opOn } from "./bench.fixture.ts";
+import { Bench, opOn, partOf } from "./bench.fixture.ts";
 import { LogFixture } from "./log.fixture.ts";
 import { balanceAtMoment, balanceAtSeq } from "./past.ts";
 
@@ -11,10 +11,15 @@ const ACCOUNTS = ["wallet:ann:EUR", "bank:sandbox:JPY#1", "fx:KWD#0"] as const;
 const MINUTE = 60_000;
 
 /** One operation: after a pause in minutes, of a size, claiming a moment some minutes off its own (undefined: none). */
-type Step = { kind: "in" | "out" | "hold" | "void"; minor: bigint; pauseMin: number; claimMin: number | undefined };
+type Step = {
+  kind: "in" | "out" | "hold" | "void" | "part";
+  minor: bigint;
+  pauseMin: number;
+  claimMin: number | undefined;
+};
 
 const step: fc.Arbitrary<Step> = fc.record({
-  kind: fc.constantFrom("in", "in", "out", "hold", "void"),
+  kind: fc.constantFrom("in", "in", "out", "hold", "void", "part"),
   minor: fc.bigInt({ min: 1n, max: 5_000n }),
   pauseMin: fc.integer({ min: 0, max: 30 }),
   claimMin: fc.option(fc.integer({ min: -500, max: 5 }), { nil: undefined }),
@@ -28,13 +33,15 @@ const logAfter = (name: string, steps: readonly Step[]): Bench => {
   for (const [at, { kind, minor, pauseMin, claimMin }] of steps.entries()) {
     bench.now += pauseMin * MINUTE;
     const op = kind === "hold" ? "reserve" : kind === "void" ? "void" : "post";
-    // A void takes the hold before it back, whether or not there is one.
-    const transfer = `trf_${kind === "void" ? at - 1 : at}`;
-    const before = kind === "void" ? steps[at - 1] : undefined;
+    // A void takes the hold before it back, and a part is posted of it.
+    const ends = kind === "void" || kind === "part";
+    const before = ends ? steps[at - 1] : undefined;
+    const transfer = `trf_${ends ? at - 1 : at}`;
     const direction = kind === "in" ? normal : other;
     const claim = claimMin === undefined ? {} : { effective_at: new Date(bench.now + claimMin * MINUTE).toISOString() };
-    if (before !== undefined && before.kind !== "hold") continue;
-    bench.apply(opOn(name, op, transfer, [{ direction, minor: before?.minor ?? minor }], claim));
+    if (ends && before?.kind !== "hold") continue;
+    const whole = opOn(name, op, transfer, [{ direction, minor: before?.minor ?? minor }], claim);
+    bench.apply(kind === "part" ? partOf(whole, { 0: (minor % (before?.minor ?? minor)) + 1n }) : whole);
   }
   return bench;
 };

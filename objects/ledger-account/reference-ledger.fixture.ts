@@ -1,6 +1,7 @@
 import fc from "fast-check";
+import { expect } from "vitest";
 import { fromMinor } from "../../schema/money.ts";
-import type { AccountCommand, AccountOp } from "../../schema/rpc/account.ts";
+import type { AccountAnswer, AccountCommand, AccountOp } from "../../schema/rpc/account.ts";
 
 export type Side = "debit" | "credit";
 export type Move = { side: Side; parts: bigint[] };
@@ -40,6 +41,11 @@ export class ReferenceLedger {
 
   pending(side: Side) {
     return [...this.held.values()].reduce((sum, hold) => (hold.side === side ? sum + hold.sum : sum), 0n);
+  }
+
+  /** What may still leave. */
+  get available() {
+    return this.balance - this.pending(this.normal === "debit" ? "credit" : "debit") - (this.floor ?? 0n);
   }
 
   /** What happens by itself now that the balance is what it is, in words. */
@@ -97,7 +103,10 @@ export class ReferenceLedger {
     }
   }
 
-  /** `share`: of a hold, what of each of its parts is posted. */
+  /**
+   * The word on an operation: its state, or the code of the no. `share`: of a hold, what of each of its parts is posted. What is
+   * said anew is a new entry of `saids`; the same entry still standing means that the account only repeated itself.
+   */
   apply(op: AccountOp["op"], id: string, body: string, { side, parts }: Move, share: bigint[] | null = null): string {
     const sum = parts.reduce((a, b) => a + b, 0n);
     const part = share === null ? null : share.join("+");
@@ -109,7 +118,7 @@ export class ReferenceLedger {
     if (known && known.body !== body) return "idempotency_mismatch";
     if (op === "post" && known?.word === "posted" && known.part !== part) return "idempotency_mismatch";
     if (op === "void") {
-      if (known?.word === "posted") return "posted";
+      if (known?.word === "posted" || known?.word === "voided") return known.code;
       this.held.delete(id);
       return end("voided");
     }
@@ -135,11 +144,50 @@ export class ReferenceLedger {
     if (this.status === "closed") return "account_closed";
     if (parts.some((part) => part < 1n || part > MAX)) return "amount_out_of_range";
     if (this.posted[side] + this.pending(side) + sum > MAX) return "amount_out_of_range";
-    const left = this.balance - this.pending(this.normal === "debit" ? "credit" : "debit");
-    if (this.floor !== null && out && left - sum < this.floor) return "insufficient_funds";
+    if (this.floor !== null && out && this.available < sum) return "insufficient_funds";
     const full = this.balance + this.pending(this.normal);
     if (this.cap !== null && !out && full + sum > this.cap) return "limit_exceeded";
     return null;
+  }
+}
+
+/** What one operation asks of an account, in the model's terms. */
+export type Asked = { op: AccountOp["op"]; id: string; body: string; what: Move; share: bigint[] | null };
+
+/** Holds an account's answers against the ledger's, one after another. */
+export class Witness {
+  readonly #ledger: ReferenceLedger;
+  readonly #currency: string;
+  readonly #given = new Map<string, AccountAnswer>();
+
+  constructor(ledger: ReferenceLedger, currency: string) {
+    this.#ledger = ledger;
+    this.#currency = currency;
+  }
+
+  /**
+   * Fails unless the answer is the ledger's word, with the balance or what was available; and where nothing new was said, the very
+   * answer that was given before, to the last field. Answers what it heard, for a tally.
+   */
+  hear(answer: AccountAnswer, { op, id, body, what, share }: Asked): { code: string; anew: boolean; heard: string } {
+    const { available } = this.#ledger;
+    const before = this.#ledger.saids.get(id);
+    const code = this.#ledger.apply(op, id, body, what, share);
+    const stands = this.#ledger.saids.get(id);
+    const anew = stands !== before;
+    const of = stands?.part == null ? "" : "a part ";
+    expect(answer.ok ? answer.state : answer.rejection.code).toBe(code);
+    if (!anew && code !== stands?.code) return { code, anew, heard: "said of what it was not asked for" };
+    if (!anew) {
+      expect(answer).toEqual(this.#given.get(id));
+      return { code, anew, heard: `${of}said again` };
+    }
+    this.#given.set(id, answer);
+    if (answer.ok) expect(answer.balance).toBe(fromMinor(this.#ledger.balance, this.#currency).amount);
+    if (code === "insufficient_funds") {
+      expect(answer).toMatchObject({ final: true, rejection: { available: fromMinor(available, this.#currency) } });
+    }
+    return { code, anew, heard: `${of}said` };
   }
 }
 

@@ -87,7 +87,9 @@ const endedBy = (state: AccountState, { transfer, released }: TransferEvent, { d
   if (released === undefined) return { debit, credit };
   const found = state.holds.get(transfer);
   const rest = toMinor(released);
-  if (found === undefined || rest < 1n) throw new Error(`${transfer} gives back what it did not hold`);
+  if (found === undefined || rest < 1n || released.currency !== opened(state).currency) {
+    throw new Error(`${transfer} gives back what it did not hold`);
+  }
   return found.direction === "debit" ? { debit: debit + rest, credit } : { debit, credit: credit + rest };
 };
 
