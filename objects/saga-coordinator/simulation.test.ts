@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it, vi } from "vitest";
 import type { CallTable } from "./calls/perform.ts";
 import type { Client } from "./testing/clients.ts";
+import { stormOfKinds } from "./testing/kind-storm.ts";
 import {
   ADVANCED,
   APPROVED,
@@ -49,6 +50,13 @@ describe("random histories", () => {
   it("no money is made or lost, whatever is delayed, doubled, lost or killed", { timeout: 600_000 }, async () => {
     for (const seed of seeds) {
       const { violations } = await storm(seed);
+      expect(violations, `replay with SEED=${seed}`).toEqual([]);
+    }
+  });
+
+  it("no money is made or lost by sagas with steps of every kind", { timeout: 600_000 }, async () => {
+    for (const seed of seeds) {
+      const { violations } = await stormOfKinds(seed);
       expect(violations, `replay with SEED=${seed}`).toEqual([]);
     }
   });

@@ -1,6 +1,5 @@
 import { currentStep, type Saga } from "../../../schema/sagas.ts";
 import type { StepDefinition } from "../definitions/definition.ts";
-import { startOf } from "./deadline.ts";
 import type { Move } from "./move.ts";
 
 /** A step that ends by itself: so long after its begin, or at a moment that follows from the saga. Milliseconds, the latter since 1970. */
@@ -20,7 +19,8 @@ export const flawOfTimer = ({ undo, deadlineMs }: StepDefinition): string | null
 /** Done once its moment has come; until then it waits, under the saga's own timer. A moment that is none is beyond the rules. */
 export const tick = (saga: Saga, { ends }: Timer, now: number): Move => {
   const step = currentStep(saga);
-  const moment = "at" in ends ? ends.at(saga) : startOf(step) + ends.afterMs;
+  // Not from when an operator last had it tried again: that would put its end off.
+  const moment = "at" in ends ? ends.at(saga) : Date.parse(step.started_at ?? "") + ends.afterMs;
   if (!Number.isFinite(moment)) return { outcome: "unknown", park: `${step.name}: no such moment` };
   return now >= moment ? { outcome: "done" } : { outcome: "pending", nextPhase: "wait", retryInMs: moment - now };
 };

@@ -179,7 +179,8 @@ const takeTrialBalance = (world: World): void => {
   });
 };
 
-const allEnded = (world: World, clients: readonly Client[]) => (): boolean =>
+/** True once every command has its answers, every saga has ended, and every pod has been told. */
+export const allEnded = (world: World, clients: readonly Client[]) => (): boolean =>
   clients.every((client) => client.done) && world.shards.every((shard) => shard.isIdle && shard.hasTold);
 
 /** How long everything may take once nothing goes wrong any more. Milliseconds of virtual time. */
@@ -194,7 +195,7 @@ export type Verdict = {
   crashed: boolean;
 };
 
-const verdict = (world: World, crashed = false): Verdict => ({
+export const verdictOn = (world: World, crashed = false): Verdict => ({
   crashed,
   violations: world.violations,
   happened: world.sim.happened,
@@ -227,12 +228,12 @@ export const crashStory = async (
   const clients = begin(world, shard);
   await world.run(HEALED_MS, allEnded(world, clients));
   checkEnd(world, clients);
-  const found = verdict(world, crashed);
+  const found = verdictOn(world, crashed);
   world.close();
   return found;
 };
 
-const FAULTS: Faults = { lost: 0.06, lostReply: 0.06, twice: 0.1, slow: 0.05, notSent: 0.05, webhookLost: 0.3 };
+export const FAULTS: Faults = { lost: 0.06, lostReply: 0.06, twice: 0.1, slow: 0.05, notSent: 0.05, webhookLost: 0.3 };
 
 /** Two charges may well meet at one quote: it is named before anybody asked for it. */
 const anySettling = (random: Random): Settles => {
@@ -297,7 +298,7 @@ export const storm = async (seed: number): Promise<Verdict> => {
   await world.run(30_000, () => false);
   await world.run(HEALED_MS, allEnded(world, clients));
   checkEnd(world, clients);
-  const found = verdict(world);
+  const found = verdictOn(world);
   world.close();
   return found;
 };
