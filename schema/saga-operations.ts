@@ -1,4 +1,4 @@
-import { isLive, type Saga, type SagaKind } from "./sagas.ts";
+import { isLive, type Saga, type SagaKind, type SagaStep } from "./sagas.ts";
 
 /** What an operator can do to a saga. */
 export const OPERATIONS = ["retry", "compensate", "resolve"] as const;
@@ -17,11 +17,16 @@ export const DECISIVE_STEPS: Readonly<Record<SagaKind, { pivots: readonly string
   hedge: { pivots: ["execute"], asked: [] },
 };
 
-/** True from the moment the pivot's intent is in the journal, or was left out: from there on a saga only goes forward. */
+/**
+ * True from the moment the pivot's intent is in the journal, or was left out: from there on a saga only goes forward. Also while
+ * a saga that is a step of it has its own pivot behind it, and has not ended.
+ */
 export const pivotStands = ({ kind, steps }: Pick<Saga, "kind" | "steps">): boolean => {
   const pivot = steps.findIndex(({ name }) => DECISIVE_STEPS[kind].pivots.includes(name));
-  return steps.slice(Math.max(0, pivot)).some(({ status }) => status !== "pending");
+  return steps.slice(Math.max(0, pivot)).some(({ status }) => status !== "pending") || steps.some(childStands);
 };
+
+const childStands = ({ result }: SagaStep): boolean => result?.child === "stands";
 
 const hasEnded = (saga: Saga): boolean => !isLive(saga) && saga.status !== "parked";
 

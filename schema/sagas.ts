@@ -117,6 +117,8 @@ export type Saga = {
   deadline_at: string;
   created_at: string;
   updated_at: string;
+  /** The saga whose step it is, in the same shard. Absent: it is nobody's. */
+  parent?: string;
   /** Absent: nobody's word waits for a second one. */
   approval?: SagaApproval;
   /** How often it was parked and taken up again, each counted once: odd while it is parked. Absent: never. */
@@ -184,6 +186,7 @@ export const sagaBegan = (saga: Saga): SagaEventData["saga.began"] => ({
   principal: saga.principal,
   correlation: saga.correlation,
   deadline_at: saga.deadline_at,
+  ...(saga.parent === undefined ? {} : { parent: saga.parent }),
 });
 
 /** The journal entry that leads from one state of a saga to the next; `word`: on whose word. */
@@ -255,6 +258,13 @@ export const evolveSaga = (saga: Saga | null, event: SagaEvent): Saga => {
     steps,
     updated_at: event.recorded_at,
   };
+};
+
+/** The step a saga is at; throws past the end. */
+export const currentStep = (saga: Saga): SagaStep => {
+  const step = saga.steps[saga.cursor];
+  if (step === undefined) throw new Error(`${saga.id} has ended`);
+  return step;
 };
 
 /** True while the saga may still be driven: it has a timer, and nothing it reserved is forgotten. */

@@ -10,7 +10,8 @@ import {
 } from "../../schema/sagas.ts";
 import { freshStep, jittered, retryGapMs, type SagaDefinition } from "./definitions/definition.ts";
 import { definitionOf, stepDefinition } from "./definitions/index.ts";
-import { canGoBack, currentStep } from "./standing.ts";
+import { canGoBack, currentStep, stepEndsAt } from "./standing.ts";
+import { heard, type Word, waitingFor } from "./steps/wait.ts";
 
 export { canGoBack, currentStep, isDue, needsCall, nextLook } from "./standing.ts";
 
@@ -42,7 +43,7 @@ export type StepReport = {
   park?: string;
 };
 
-export type BeginSaga = Pick<Saga, "id" | "kind" | "subject" | "input" | "principal" | "correlation">;
+export type BeginSaga = Pick<Saga, "id" | "kind" | "subject" | "input" | "principal" | "correlation" | "parent">;
 
 export const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -119,7 +120,8 @@ const goBack = (standing: Saga, from: number, now: number): Saga => {
 
 /** Turns a saga back with a reason; whether it may be is the caller's to have asked. */
 export const turnBack = (saga: Saga, failure: SagaFailure, now: number): Saga => {
-  const marked = currentStep(saga).phase === "wait" ? replaceStep(saga, saga.cursor, { ended_at: iso(now) }) : saga;
+  const ended = { ended_at: iso(now), next_at: null };
+  const marked = currentStep(saga).phase === "wait" ? replaceStep(saga, saga.cursor, ended) : saga;
   return goBack({ ...marked, failure, epoch: saga.epoch + 1 }, saga.cursor, now);
 };
 
@@ -131,17 +133,16 @@ export const turnBack = (saga: Saga, failure: SagaFailure, now: number): Saga =>
  */
 export const advance = (saga: Saga, report: StepReport, now: number, cutEpoch: number, chance = 1): Saga | null => {
   if (!isLive(saga) || report.epoch !== saga.epoch || report.step !== saga.cursor) return null;
-  const bumped: Saga = { ...saga, epoch: saga.epoch + 1 };
   const step = currentStep(saga);
   const definition = stepDefinition(saga, saga.cursor);
   const result = learned(step, report, cutEpoch);
-  if (report.park !== undefined) return park(replaceStep(bumped, saga.cursor, { result }), report.park, now);
+  const knowing = replaceStep({ ...saga, epoch: saga.epoch + 1 }, saga.cursor, { result });
+  if (report.park !== undefined) return park(knowing, report.park, now);
   if (step.phase === "compensate") {
-    if (report.outcome !== "done") return tryAgain(bumped, report, now, chance);
-    const undone = replaceStep(bumped, saga.cursor, { status: "compensated", ended_at: iso(now), next_at: null });
+    if (report.outcome !== "done") return tryAgain(knowing, report, now, chance);
+    const undone = replaceStep(knowing, saga.cursor, { status: "compensated", ended_at: iso(now), next_at: null });
     return goBack(undone, saga.cursor - 1, now);
   }
-  const knowing = replaceStep(bumped, saga.cursor, { result });
   if (report.outcome === "done") {
     const done = { status: "done", ended_at: iso(now), next_at: null, error: null } as const;
     return enter(replaceStep(knowing, saga.cursor, done), saga.cursor + 1, now, cutEpoch);
@@ -233,29 +234,39 @@ const park = (saga: Saga, reason: string, now: number): Saga => ({
 export const parkBroken = (saga: Saga, detail: string, now: number): Saga =>
   park({ ...saga, epoch: saga.epoch + 1 }, `internal: ${detail}`, now);
 
+/** What a saga fails with that ran out of time: itself, or the step at hand. */
+const expired = ({ shown }: Saga, step: string | null): SagaFailure =>
+  shown
+    ? { cause: "failed", code: "expired", decline_reason: step }
+    : { cause: "refused", rejection: { code: "conflict", detail: `${step ?? "it"} was not decided in time` } };
+
+/** A saga whose own deadline has passed, or its step's: back if it still may, else to a person. Null: it has time. */
+const runOut = (saga: Saga, now: number): Saga | null => {
+  const { name } = currentStep(saga);
+  const isOver = canGoBack(saga) && now >= Date.parse(saga.deadline_at);
+  if (isOver) return turnBack(saga, expired(saga, null), now);
+  const end = stepEndsAt(saga);
+  if (end === null || now < end) return null;
+  if (canGoBack(saga)) return turnBack(saga, expired(saga, name), now);
+  return park({ ...saga, epoch: saga.epoch + 1 }, `${name}: not done in time`, now);
+};
+
 /**
- * Takes a live saga up again, by its timer or after a restart: past its deadline it goes back if it still may; otherwise the
+ * Takes a live saga up again, by its timer or after a restart: past a deadline it goes back if it still may; otherwise the
  * call at hand is made again under a new epoch. An intent found without an outcome is unknown: a provider is asked first.
  * Null when there is nothing to do now.
  */
 export const takeUp = (saga: Saga, now: number): Saga | null => {
   if (!isLive(saga)) return null;
-  if (canGoBack(saga) && now >= Date.parse(saga.deadline_at)) {
-    const { shown } = saga;
-    const rejection: Rejection = { code: "conflict", detail: "it was not decided in time" };
-    return turnBack(
-      saga,
-      shown ? { cause: "failed", code: "expired", decline_reason: null } : { cause: "refused", rejection },
-      now,
-    );
-  }
+  const over = runOut(saga, now);
+  if (over !== null) return over;
   const step = currentStep(saga);
   const due = step.next_at === null || Date.parse(step.next_at) <= now;
   if (!due || (step.phase === "wait" && step.next_at === null)) return null;
   const asks = stepDefinition(saga, saga.cursor).unknown === "ask";
   const planned = step.next_at !== null;
   let phase = step.phase;
-  if (asks && phase === "wait") phase = "query";
+  if (phase === "wait") phase = asks ? "query" : "forward";
   if (asks && phase === "forward" && !planned) phase = "query";
   const sends = phase === "forward" || phase === "compensate";
   const again = replaceStep(saga, saga.cursor, {
@@ -273,23 +284,25 @@ export const takeUp = (saga: Saga, now: number): Saga | null => {
 export const cancel = (saga: Saga, now: number): Saga | null =>
   canGoBack(saga) ? turnBack(saga, { cause: "cancelled" }, now) : null;
 
-/** An operator's word on a saga that waits at `step`; null when it does not wait there. */
+/**
+ * Somebody's word on what a saga waits for: on, or back; where only forward is left, a no is for a person to look at. Null when the
+ * saga does not wait for this event: whoever sends it says it again, or is told that it is too late.
+ */
 export const resolveWait = (
   saga: Saga,
-  step: string,
+  event: string,
   verdict: "approve" | "decline",
-  note: { by: string; text: string },
+  word: Word,
   now: number,
   cutEpoch: number,
 ): Saga | null => {
-  const waiting = saga.steps[saga.cursor];
-  if (saga.status !== "waiting" || waiting?.name !== step || waiting.phase !== "wait") return null;
-  const bumped = replaceStep({ ...saga, epoch: saga.epoch + 1 }, saga.cursor, {
-    result: { ...waiting.result, verdict, by: note.by, note: note.text },
-    status: verdict === "approve" ? "done" : "declined",
-    ended_at: iso(now),
-  });
-  if (verdict === "approve") return enter(bumped, saga.cursor + 1, now, cutEpoch);
-  const failure: SagaFailure = { cause: "failed", code: "risk_declined", decline_reason: null };
-  return goBack({ ...bumped, failure }, saga.cursor - 1, now);
+  const definition = definitionOf(saga).steps[saga.cursor];
+  const waiting = waitingFor(saga, definition?.does, event);
+  if (waiting === null || definition?.does.type !== "wait") return null;
+  const told = heard(waiting, verdict, word, iso(now));
+  const knowing = replaceStep({ ...saga, epoch: saga.epoch + 1 }, saga.cursor, told);
+  if (verdict === "approve") return enter(knowing, saga.cursor + 1, now, cutEpoch);
+  if (definition.kind === "retriable") return park(knowing, `${waiting.name}: declined`, now);
+  const failure: SagaFailure = { cause: "failed", code: definition.does.refusal, decline_reason: null };
+  return goBack({ ...knowing, failure }, saga.cursor - 1, now);
 };

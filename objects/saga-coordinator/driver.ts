@@ -1,38 +1,18 @@
 import { parkCode } from "../../schema/saga-operations.ts";
 import { isLive, type Saga } from "../../schema/sagas.ts";
-import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { faultPoint } from "../kit/faults.ts";
 import { metric } from "../kit/metrics.ts";
-import { refusalIn } from "../kit/stub.ts";
-import { fixEnd, requireCharge } from "./answers.ts";
-import { hedgeBegunBy } from "./begin-hedge.ts";
-import { transferRecord } from "./begin-transfer.ts";
-import { perform } from "./calls/perform.ts";
+import { CALLS, type CallTable, perform } from "./calls/perform.ts";
 import { announceStanding } from "./calls/pod.ts";
 import type { CallPort } from "./calls/port.ts";
-import { advance, type BeginSaga, begin, parkBroken, takeUp } from "./decide.ts";
-import type { SagaDefinition } from "./definitions/definition.ts";
-import { hedge } from "./definitions/hedge.ts";
-import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
-import {
-  accountsNamedBy,
-  journalBegin,
-  journalStep,
-  liveSagas,
-  loadSaga,
-  nameActors,
-  SAGA_TIMER,
-  type Said,
-  type ShardTurn,
-  TELL_TIMER,
-  WATCHDOG_MS,
-} from "./journal.ts";
-import { leaveOriginal } from "./reversals.ts";
+import { advance, parkBroken, takeUp } from "./decide.ts";
+import { type Committed, changeFamily, childBegunBy } from "./family.ts";
+import { liveSagas, loadSaga, SAGA_TIMER, type Said, type ShardTurn, TELL_TIMER, WATCHDOG_MS } from "./journal.ts";
 import { currentStep, isDue, needsCall, nextLook } from "./standing.ts";
 import type { ShardState } from "./state.ts";
-import { strayBookedBy } from "./stray-captures.ts";
+import { brokenOff } from "./steps/move.ts";
 import type { Waiters } from "./waiters.ts";
 
 /** Live sagas taken up per page after a restart. */
@@ -43,20 +23,9 @@ export type Change = (saga: Saga, turn: ShardTurn) => Saga | null;
 /** Writes of the same commit: before the change, which only goes on when it answers true. */
 export type Guard = (saga: Saga, turn: ShardTurn) => boolean;
 
-/** The sagas that one's step begins, in the same commit: the hedge of a conversion, the booking of a stray capture. */
-const beginBeside = (turn: ShardTurn, before: Saga, after: Saga): Saga[] => {
-  const journal = (definition: SagaDefinition, first: BeginSaga | null): Saga[] => {
-    if (first === null) return [];
-    const begun = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch));
-    nameActors(turn, accountsNamedBy(begun).map(streamOf.account));
-    return [begun];
-  };
-  return [...journal(hedge, hedgeBegunBy(before, after)), ...journal(ledgerTransfer, strayBookedBy(before, after))];
-};
-
 /** Says in the log when a saga is parked or taken up again; the pod hears of it by its own timer. */
-const reportStop = (before: Saga, after: Saga): void => {
-  if (before.stops === after.stops) return;
+const reportStop = ({ before, saga: after }: Committed): void => {
+  if (before === null || before.stops === after.stops) return;
   const reason = after.parked_reason ?? before.parked_reason ?? "";
   const name = after.status === "parked" ? "saga.parked" : "saga.resumed";
   metric(name, 1, { saga: after.id, kind: after.kind, reason: parkCode(reason) });
@@ -72,23 +41,26 @@ export class Driver {
   readonly #waiters: Waiters;
   readonly #env: Pick<ObjectEnv, "FAULTS">;
   readonly #random: () => number;
+  readonly #calls: CallTable;
   readonly #driving = new Map<string, number>();
   /** Drives that timers or a restart began; nobody waits for their end unless they ask. */
   readonly #begun = new Set<Promise<void>>();
 
-  /** `random` draws from 0 to 1: where in its gap a retry falls. */
+  /** `random` draws from 0 to 1: where in its gap a retry falls. `calls`: what each step calls. */
   constructor(
     actor: Actor<ShardState>,
     port: CallPort,
     waiters: Waiters,
     env: Pick<ObjectEnv, "FAULTS">,
     random: () => number = Math.random,
+    calls: CallTable = CALLS,
   ) {
     this.#actor = actor;
     this.#port = port;
     this.#waiters = waiters;
     this.#env = env;
     this.#random = random;
+    this.#calls = calls;
   }
 
   /** Changes a saga in the next group commit, on somebody's word where `said` has it. Null when there is no such saga or the change came to nothing. */
@@ -98,17 +70,25 @@ export class Driver {
       if (before === null || guard?.(before, turn) === false) return null;
       const after = this.#decide(before, change, turn);
       if (after === null) return null;
-      const saga = journalStep(turn, before, after, said);
-      if (saga.kind !== "hedge") fixEnd(turn, saga, saga.kind === "charge" ? requireCharge : transferRecord);
-      leaveOriginal(turn, saga);
-      return { before, saga, begun: beginBeside(turn, before, saga) };
+      return changeFamily(turn, before, after, said);
     });
     if (committed === null) return null;
-    reportStop(committed.before, committed.saga);
-    // Not waited for: the charge goes on, and a saga that is lost here is found by its timer.
-    for (const begun of committed.begun) this.#begin(begun);
-    this.#waiters.notify(committed.saga);
-    return committed.saga;
+    for (const one of committed) reportStop(one);
+    return this.follow(committed, id);
+  }
+
+  /**
+   * What a commit has changed, seen by whoever waits for it, and driven on. The saga `id` is not, for that is the caller's: it is
+   * answered. The others are not waited for; one that is lost here is found by its timer.
+   */
+  follow(committed: readonly Committed[], id: string): Saga | null {
+    let own: Saga | null = null;
+    for (const [changed, saga] of new Map(committed.map((one) => [one.saga.id, one.saga]))) {
+      this.#waiters.notify(saga);
+      if (changed === id) own = saga;
+      else this.#begin(saga);
+    }
+    return own;
   }
 
   /**
@@ -135,11 +115,9 @@ export class Driver {
     if (!needsCall(saga)) return isDue(saga, this.#actor.clock.now()) ? this.#retry(saga) : null;
     const point = `${saga.kind}:${currentStep(saga).name}:${currentStep(saga).phase}`;
     await faultPoint(this.#env, `${point}:intended`);
-    const report = await perform(saga, this.#port).catch((error: unknown) => {
+    const report = await perform(saga, this.#port, this.#calls).catch((error: unknown) => {
       console.error(`saga ${saga.id} ${point}: ${error instanceof Error ? error.message : "failed"}`);
-      const refusal = refusalIn(error);
-      const why = refusal === null ? {} : { error: refusal };
-      return { step: saga.cursor, epoch: saga.epoch, outcome: "unknown" as const, ...why };
+      return { step: saga.cursor, epoch: saga.epoch, ...brokenOff(error) };
     });
     await faultPoint(this.#env, `${point}:answered`);
     const chance = this.#random();
@@ -222,7 +200,10 @@ export class Driver {
 
   #decide(before: Saga, change: Change, turn: ShardTurn): Saga | null {
     try {
-      return change(before, turn);
+      const after = change(before, turn);
+      // A saga that cannot begin what its step is has a bug too.
+      if (after !== null) childBegunBy(before, after);
+      return after;
     } catch (error) {
       if (!isLive(before)) throw error;
       // A bug in one saga's rules stops that saga, not the batch it shares.

@@ -35,12 +35,14 @@ import {
 } from "./answers.ts";
 import { chargeInputOf, type SealedCharge } from "./begin-charge.ts";
 import { checkTransfer, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
-import { type BeginSaga, begin } from "./decide.ts";
+import type { BeginSaga } from "./decide.ts";
 import { chargeDefinition } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
+import { definitionOf } from "./definitions/index.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
-import { accountsNamedBy, countLive, journalBegin, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
+import { beginFamily, type Committed } from "./family.ts";
+import { countLive, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { closedPeriod } from "./periods.ts";
 import { claimId, findOriginal, reversalInput, reversalScope, takeOriginal } from "./reversals.ts";
@@ -78,7 +80,7 @@ type Deps = {
 };
 
 type Begun =
-  | { kind: "begun"; saga: Saga }
+  | { kind: "begun"; id: string; family: Committed[] }
   | { kind: "known"; row: CommandRow }
   | { kind: "refused"; rejection: Rejection };
 /** In the commit that begins: what else is written there, or why nothing begins. */
@@ -241,9 +243,9 @@ export class Intake {
     const rejection = fullness(turn.sql) ?? admit(turn);
     if (rejection !== null) return { kind: "refused", rejection };
     rememberCommand(turn, scope, first.id, request, meta.correlation);
-    const saga = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch));
-    nameActors(turn, [...accountsNamedBy(saga).map(streamOf.account), ...others]);
-    return { kind: "begun", saga };
+    const family = beginFamily(turn, definition, first);
+    nameActors(turn, others);
+    return { kind: "begun", id: first.id, family };
   }
 
   /** Refuses a command for which nothing begins, and keeps that under its key as if something had. */
@@ -267,8 +269,9 @@ export class Intake {
   async #follow(begun: Begun, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {
     if (begun.kind === "known") return this.#replay(begun.row, request, waitMs, meta);
     if (begun.kind === "refused") return this.#problem(begun.rejection, meta);
-    void this.#deps.driver.drive(begun.saga);
-    return this.#await(begun.saga.id, waitMs, meta, false);
+    const saga = this.#deps.driver.follow(begun.family, begun.id);
+    if (saga !== null) void this.#deps.driver.drive(saga);
+    return this.#await(begun.id, waitMs, meta, false);
   }
 
   /** The first answer again; while it is not fixed, in progress, unless nobody is waiting for it any more: then we are the first. */
@@ -296,7 +299,7 @@ export class Intake {
     const started = actor.clock.now();
     const enough = (saga: Saga): boolean =>
       !isLive(saga) ||
-      (saga.status === "waiting" && saga.steps[saga.cursor]?.name === "review") ||
+      (saga.status === "waiting" && definitionOf(saga).steps[saga.cursor]?.does.type === "wait") ||
       shutOut(saga) !== null;
     let saga = await waiters.until(id, () => this.#saga(id), enough, waitMs);
     if (!enough(saga) && !saga.shown) {

@@ -24,10 +24,10 @@ export const operate = (saga: Saga, command: OperateSaga, facts: OperateFacts): 
   switch (command.action) {
     case "retry":
       return mayRetry(saga) ? taken(retry(saga, facts.now)) : conflict("the saga does not wait for another try");
-    case "compensate":
-      return mayCompensate(saga)
-        ? taken(compensate(saga, facts.now))
-        : conflict("the saga has ended, goes back already, or can only go forward");
+    case "compensate": {
+      const back = takenBack(saga, "an operator took it back", facts.now);
+      return back === null ? conflict("the saga has ended, goes back already, or can only go forward") : taken(back);
+    }
     case "resolve":
       return resolve(saga, command, facts);
   }
@@ -73,9 +73,10 @@ const retry = (saga: Saga, now: number): Saga => {
   return { ...again, epoch: saga.epoch + 1, status: next === "compensate" ? "compensating" : "running" };
 };
 
-/** Goes back on an operator's word: a charge is cancelled, a transfer refused, for nobody else has heard of it. */
-const compensate = (saga: Saga, now: number): Saga => {
-  const { rejection } = conflict("an operator took it back");
+/** Goes back on somebody's word: a charge is cancelled, a transfer refused, for nobody else has heard of it. Null: it may not. */
+export const takenBack = (saga: Saga, why: string, now: number): Saga | null => {
+  if (!mayCompensate(saga)) return null;
+  const { rejection } = conflict(why);
   const failure: SagaFailure = saga.kind === "charge" ? { cause: "cancelled" } : { cause: "refused", rejection };
   return turnBack(unparked(saga), failure, now);
 };

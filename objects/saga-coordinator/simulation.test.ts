@@ -1,5 +1,23 @@
-import { describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
+import type { CallTable } from "./calls/perform.ts";
 import type { Client } from "./testing/clients.ts";
+import { stormOfKinds } from "./testing/kind-storm.ts";
+import {
+  ADVANCED,
+  APPROVED,
+  answerWaits,
+  cancelOnce,
+  DELIVERED,
+  DUE,
+  FOLLOWED,
+  HELD,
+  HURRIED,
+  KIND_CALLS,
+  RESTED,
+  SPONSORED,
+  startKind,
+  waitsAt,
+} from "./testing/kinds.ts";
 import type { InFlight } from "./testing/network.ts";
 import { resolveParked } from "./testing/operators.ts";
 import { TOKENS } from "./testing/provider.ts";
@@ -36,6 +54,13 @@ describe("random histories", () => {
     }
   });
 
+  it("no money is made or lost by sagas with steps of every kind", { timeout: 600_000 }, async () => {
+    for (const seed of seeds) {
+      const { violations } = await stormOfKinds(seed);
+      expect(violations, `replay with SEED=${seed}`).toEqual([]);
+    }
+  });
+
   it("one seed is one history", async () => {
     const shape = async () => {
       const { happened, journals } = await storm(7);
@@ -45,7 +70,7 @@ describe("random histories", () => {
   });
 });
 
-type Story = [name: string, begin: (world: World, shard: Shard) => Client[]];
+type Story = [name: string, begin: (world: World, shard: Shard) => Client[], calls?: CallTable];
 
 const one =
   (make: (world: World, shard: Shard) => Client): Story[1] =>
@@ -178,19 +203,134 @@ const stories: Story[] = [
   ],
 ];
 
+const empty = (world: World, name: string): void => {
+  world.accounts.get(`wallet:${name}:EUR`).opening = 0n;
+};
+
+/** Of sagas with steps of every kind there is. */
+const kindStories: Story[] = (
+  [
+    ...(["approve", "decline", null] as const).map(
+      (verdict): Story => [
+        `a transfer whose approval is ${verdict === null ? "never given" : `${verdict}d`}`,
+        (world, shard) => {
+          answerWaits(world, () => verdict);
+          return [startKind(world, shard, APPROVED)];
+        },
+      ],
+    ),
+    [
+      "a transfer that is posted once it was delivered",
+      (world, shard) => {
+        answerWaits(world, () => "approve");
+        return [startKind(world, shard, DELIVERED)];
+      },
+    ],
+    [
+      "a transfer that is posted although nobody says that it was delivered",
+      one((world, shard) => startKind(world, shard, DELIVERED)),
+    ],
+    ["a transfer that is due later", one((world, shard) => startKind(world, shard, DUE))],
+    ["a transfer that rests before it is posted", one((world, shard) => startKind(world, shard, RESTED))],
+    [
+      "a transfer that is taken back before it is due",
+      one((world, shard) => {
+        const client = startKind(world, shard, DUE);
+        cancelOnce(world, client, waitsAt("due"));
+        return client;
+      }),
+    ],
+    ["a transfer that is held at three accounts side by side", one((world, shard) => startKind(world, shard, HELD))],
+    [
+      "a transfer that one of three accounts refuses to hold",
+      one((world, shard) => {
+        const client = startKind(world, shard, HELD);
+        empty(world, "bob");
+        return client;
+      }),
+    ],
+    ["a transfer that has another posted first", one((world, shard) => startKind(world, shard, ADVANCED))],
+    [
+      "a transfer whose own first transfer is refused",
+      one((world, shard) => {
+        const client = startKind(world, shard, ADVANCED);
+        empty(world, "dave");
+        return client;
+      }),
+    ],
+    [
+      "a transfer that is refused after another was posted for it",
+      one((world, shard) => {
+        const client = startKind(world, shard, ADVANCED);
+        empty(world, "bob");
+        return client;
+      }),
+    ],
+    [
+      "a transfer that begins with one that is approved",
+      (world, shard) => {
+        answerWaits(world, () => "approve");
+        return [startKind(world, shard, SPONSORED)];
+      },
+    ],
+    ["a transfer that begins with one that nobody approves", one((world, shard) => startKind(world, shard, SPONSORED))],
+    [
+      "a transfer that is taken back while another waits for it",
+      one((world, shard) => {
+        const client = startKind(world, shard, SPONSORED);
+        cancelOnce(world, client, waitsAt("advance"));
+        return client;
+      }),
+    ],
+    ["a transfer that has another posted after it", one((world, shard) => startKind(world, shard, FOLLOWED))],
+    [
+      "a transfer that is too late before its pivot",
+      one((world, shard) => {
+        const client = startKind(world, shard, HURRIED);
+        world.accounts.get("wallet:alice:EUR").shut = { code: "upstream_unavailable", detail: "shut" };
+        world.sim.after(60_000, () => (world.accounts.get("wallet:alice:EUR").shut = null), null);
+        return client;
+      }),
+    ],
+  ] satisfies Story[]
+).map(([name, begin]): Story => [name, begin, KIND_CALLS]);
+
 describe("killed before each single happening", () => {
   const fates: InFlight[] = SEED === undefined ? ["kept", "lost", "late"] : [];
+  /** Of all stories: happenings of the calm runs, those of them that were crashed at whatever became of calls, and runs. */
+  const total = { points: 0, crashedAt: 0, schedules: 0, ends: new Set<string>() };
 
-  it.each(stories)("%s ends as if nothing had been", { timeout: 120_000 }, async (_name, begin) => {
-    const calm = await crashStory(begin, null, "kept");
-    expect(calm.violations).toEqual([]);
-    for (const inFlight of fates) {
+  it.each([...stories, ...kindStories])(
+    "%s ends as if nothing had been",
+    { timeout: 120_000 },
+    async (name, begin, calls) => {
+      const calm = await crashStory(begin, null, "kept", calls);
+      expect(calm.violations).toEqual([]);
+      const missed = new Set(Array.from({ length: calm.happened }, (_, at) => at));
       for (let at = 0; at < calm.happened; at++) {
-        const { violations, ends } = await crashStory(begin, at, inFlight);
-        const where = `killed before happening ${at}, calls under way ${inFlight}`;
-        expect(violations, where).toEqual([]);
-        expect(ends, where).toEqual(calm.ends);
+        let crashes = 0;
+        for (const inFlight of fates) {
+          const { violations, ends, crashed } = await crashStory(begin, at, inFlight, calls);
+          const where = `killed before happening ${at}, calls under way ${inFlight}`;
+          expect(violations, where).toEqual([]);
+          expect(ends, where).toEqual(calm.ends);
+          total.schedules++;
+          total.ends.add(`${name}: ${ends.join(", ")}`);
+          if (crashed) crashes++;
+        }
+        if (crashes === fates.length) missed.delete(at);
       }
-    }
+      total.points += calm.happened;
+      total.crashedAt += calm.happened - missed.size;
+      if (fates.length > 0) expect([...missed], "happenings that were not crashed at").toEqual([]);
+    },
+  );
+
+  afterAll(() => {
+    if (total.schedules === 0) return;
+    const { points, crashedAt, schedules, ends } = total;
+    process.stdout.write(
+      `points ${crashedAt} of ${points}, schedules ${schedules}, distinct end states ${ends.size}\n`,
+    );
   });
 });

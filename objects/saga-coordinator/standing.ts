@@ -1,12 +1,9 @@
 import { pivotStands } from "../../schema/saga-operations.ts";
-import { isLive, type Saga, type SagaStep } from "../../schema/sagas.ts";
+import { isLive, type Saga } from "../../schema/sagas.ts";
+import { stepDefinition } from "./definitions/index.ts";
+import { allowedMs, startOf } from "./steps/deadline.ts";
 
-/** The step a saga is at; throws past the end. */
-export const currentStep = (saga: Saga): SagaStep => {
-  const step = saga.steps[saga.cursor];
-  if (step === undefined) throw new Error(`${saga.id} has ended`);
-  return step;
-};
+export { currentStep } from "../../schema/sagas.ts";
 
 /**
  * True when the intent of a call stands in the journal and the call is to be made now. A retry that has fallen due is not one:
@@ -30,8 +27,22 @@ export const nextLook = (saga: Saga, now: number, watchdogMs: number): number =>
   const watched = now + watchdogMs;
   // Whoever waits without a date of his own is bound by the deadline; past it only the watchdog is left.
   const idle = step?.phase === "wait" ? Math.max(deadline, watched) : watched;
-  const own = step?.next_at == null ? idle : Date.parse(step.next_at);
+  const planned = step?.next_at == null ? idle : Date.parse(step.next_at);
+  const own = Math.min(planned, stepEndsAt(saga) ?? planned);
   return canGoBack(saga) ? Math.min(own, deadline) : own;
+};
+
+/**
+ * When the step at hand is overdue, epoch milliseconds; null: whenever. What is undone takes as long as it takes, and so does a step
+ * before the pivot that cannot go back, for its own saga's pivot stands.
+ */
+export const stepEndsAt = (saga: Saga): number | null => {
+  const step = saga.steps[saga.cursor];
+  if (!isLive(saga) || step === undefined || step.phase === "compensate") return null;
+  const definition = stepDefinition(saga, saga.cursor);
+  const allowed = allowedMs(definition);
+  if (allowed === null || (definition.kind === "compensatable" && !canGoBack(saga))) return null;
+  return startOf(step) + allowed;
 };
 
 /** True until the pivot's intent is in the journal. */

@@ -67,6 +67,7 @@ export const actorCalls = (
       if (input?.source.type !== "instrument") return null;
       return sealed.open(input.payer, "saga.began", "instrument", input.source.token);
     },
+    saga,
     now,
   };
 };

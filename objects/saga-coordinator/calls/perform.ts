@@ -2,18 +2,23 @@ import { accountNames } from "../../../schema/accounts.ts";
 import { chargeInput, settleCurrencyOf } from "../../../schema/charges.ts";
 import type { Saga, SagaKind } from "../../../schema/sagas.ts";
 import { currentStep, type StepReport } from "../decide.ts";
+import { stepDefinition } from "../definitions/index.ts";
 import { constrainedAccounts, transferInput } from "../definitions/ledger-transfer.ts";
+import { callBranches } from "../steps/group.ts";
+import type { Call, Move } from "../steps/move.ts";
+import { moveOfKin } from "../steps/sub-saga.ts";
+import { tick } from "../steps/timer.ts";
+import { awaitEvent } from "../steps/wait.ts";
 import { decideAt, postEverywhere, reserveAt, voidAt } from "./accounts.ts";
 import { acceptRate, convertAtRate, executeHedge, releaseRate } from "./desk.ts";
 import { admit, announceReview, assess, conclude, endPermit, releaseRisk } from "./pod.ts";
 import type { CallPort } from "./port.ts";
 import { callProvider } from "./provider.ts";
 
-type Move = Omit<StepReport, "step" | "epoch">;
-type Calls = {
-  forward: (saga: Saga, port: CallPort) => Promise<Move>;
-  undo?: (saga: Saga, port: CallPort) => Promise<Move>;
-};
+type Calls = { forward: Call; undo?: Call };
+
+/** The calls of every kind's steps by the step's name; those of a group's branch by `<step>/<branch>`. */
+export type CallTable = Readonly<Record<SagaKind, Readonly<Record<string, Calls>>>>;
 
 const podAccount = (saga: Saga): string => {
   const input = chargeInput(saga);
@@ -61,21 +66,42 @@ const hedgeCalls: Readonly<Record<string, Calls>> = {
   post: { forward: (saga, port) => postEverywhere(saga, null, port) },
 };
 
-const CALLS: Readonly<Record<SagaKind, Readonly<Record<string, Calls>>>> = {
+export const CALLS: CallTable = {
   charge: chargeCalls,
   ledger_transfer: transferCalls,
   hedge: hedgeCalls,
 };
 
 /**
- * Makes the call the journal says is due and reports what it came to. An infrastructure fault is not an outcome of the step:
- * the call is made again with the same words, or, at a provider, asked about.
+ * Does what the journal says is due and reports what it came to. An infrastructure fault is not an outcome of the step: the call is
+ * made again with the same words, or, at a provider, asked about. What needs no call is answered here: a wait, a timer's moment, how
+ * the saga stands that is a step of this one.
  */
-export const perform = async (saga: Saga, port: CallPort): Promise<StepReport> => {
-  const step = currentStep(saga);
-  const calls = CALLS[saga.kind][step.name];
-  const call = step.phase === "compensate" ? calls?.undo : calls?.forward;
-  if (call === undefined) throw new Error(`${saga.kind} has no call for ${step.name}/${step.phase}`);
-  const move = await call(saga, port);
+export const perform = async (saga: Saga, port: CallPort, calls: CallTable = CALLS): Promise<StepReport> => {
+  const move = await moveOf(saga, port, calls[saga.kind]);
   return { step: saga.cursor, epoch: saga.epoch, ...move };
+};
+
+const moveOf = async (saga: Saga, port: CallPort, calls: Readonly<Record<string, Calls>>): Promise<Move> => {
+  const { name, phase } = currentStep(saga);
+  const { does } = stepDefinition(saga, saga.cursor);
+  const callOf = (called: string): Call => {
+    const call = phase === "compensate" ? calls[called]?.undo : calls[called]?.forward;
+    if (call === undefined) throw new Error(`${saga.kind} has no call for ${called}/${phase}`);
+    return call;
+  };
+  switch (does.type) {
+    case "call":
+      return callOf(name)(saga, port);
+    case "wait":
+      return awaitEvent(saga, does, calls[name]?.forward, port);
+    case "timer":
+      return tick(saga, does, port.now());
+    case "group":
+      return callBranches(saga, does, (branch) => callOf(`${name}/${branch}`), port);
+    case "saga": {
+      const load = (id: string | undefined): Saga | null => (id === undefined ? null : port.saga(id));
+      return moveOfKin(saga, load(does.child.first(saga).id), load(does.undoneBy?.first(saga).id));
+    }
+  }
 };

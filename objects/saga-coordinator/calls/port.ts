@@ -3,6 +3,7 @@ import type { DeskAnswer, DeskOp, HedgeAnswer, HedgeCall } from "../../../schema
 import type { GatewayAnswer, GatewayCall } from "../../../schema/rpc/gateway.ts";
 import type { PermitAnswer, PermitCall } from "../../../schema/rpc/pod.ts";
 import type { RiskAnswer, RiskOp } from "../../../schema/rpc/risk.ts";
+import type { Saga } from "../../../schema/sagas.ts";
 
 /**
  * Whom a coordinator calls, one operation at a time. A rejected promise is an infrastructure fault: the call may or may not
@@ -18,5 +19,7 @@ export type CallPort = {
   provider(connector: string, call: GatewayCall): Promise<GatewayAnswer>;
   /** Opens the instrument token in a charge's journal; null when its subject's key is gone. */
   instrument(saga: string): Promise<string | null>;
+  /** A saga of this shard as its journal has it now; null: there is none. */
+  saga(id: string): Saga | null;
   now(): number;
 };

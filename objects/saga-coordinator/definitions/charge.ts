@@ -1,47 +1,46 @@
 import { chargeInput, riskOf } from "../../../schema/charges.ts";
+import { waits } from "../steps/wait.ts";
 import { compensatable, define, pivot, retriable, type SagaDefinition } from "./definition.ts";
 
-const DAY_MS = 86_400_000;
+/** A charge that nobody has decided by then goes back, and a review never outlasts it. Milliseconds. */
+const DEADLINE_MS = 7 * 86_400_000;
 const notInReview = (saga: Parameters<typeof riskOf>[0]): boolean => riskOf(saga)?.outcome !== "review";
 
 const admission = [
   compensatable("admit"),
   compensatable("assess"),
-  compensatable("review", { undo: false, skip: notInReview }),
+  compensatable("review", {
+    ...waits({ event: "review", timeoutMs: DEADLINE_MS, late: "goes_back", refusal: "risk_declined" }),
+    skip: notInReview,
+  }),
 ];
 
 /**
  * A charge from an instrument: the provider's capture is the pivot. Until its intent everything can be given back; after it the
  * money is posted, however long that takes.
  */
-export const chargeByInstrument: SagaDefinition = define(
-  {
-    kind: "charge",
-    version: 1,
-    door: "reserve",
-    deadlineMs: 7 * DAY_MS,
-    steps: [
-      ...admission,
-      compensatable("reserve"),
-      pivot("capture", { unknown: "ask" }),
-      retriable("post", { posts: true }),
-      retriable("conclude"),
-    ],
-  },
-  ["review"],
-);
+export const chargeByInstrument: SagaDefinition = define({
+  kind: "charge",
+  version: 1,
+  door: "reserve",
+  deadlineMs: DEADLINE_MS,
+  steps: [
+    ...admission,
+    compensatable("reserve"),
+    pivot("capture", { unknown: "ask" }),
+    retriable("post", { posts: true }),
+    retriable("conclude"),
+  ],
+});
 
 /** A charge from a wallet as it was before pods' accounts could have a cap: the wallet's post is the decision. */
-export const chargeByWalletV1: SagaDefinition = define(
-  {
-    kind: "charge",
-    version: 1,
-    door: "debit",
-    deadlineMs: 7 * DAY_MS,
-    steps: [...admission, pivot("debit", { posts: true }), retriable("post", { posts: true }), retriable("conclude")],
-  },
-  ["review"],
-);
+export const chargeByWalletV1: SagaDefinition = define({
+  kind: "charge",
+  version: 1,
+  door: "debit",
+  deadlineMs: DEADLINE_MS,
+  steps: [...admission, pivot("debit", { posts: true }), retriable("post", { posts: true }), retriable("conclude")],
+});
 
 /**
  * Before the wallet decides, the pod's credit is reserved where it may be refused: under a cap, and after a review, which may have
@@ -52,84 +51,72 @@ const reserveUnderCap = compensatable("reserve", {
 });
 
 /** A charge from the payer's own wallet: the wallet's post is the decision, so an empty wallet is a refusal and no charge. */
-export const chargeByWallet: SagaDefinition = define(
-  {
-    kind: "charge",
-    version: 2,
-    door: "debit",
-    deadlineMs: 7 * DAY_MS,
-    steps: [
-      ...admission,
-      reserveUnderCap,
-      pivot("debit", { posts: true }),
-      retriable("post", { posts: true }),
-      retriable("conclude"),
-    ],
-  },
-  ["review"],
-);
+export const chargeByWallet: SagaDefinition = define({
+  kind: "charge",
+  version: 2,
+  door: "debit",
+  deadlineMs: DEADLINE_MS,
+  steps: [
+    ...admission,
+    reserveUnderCap,
+    pivot("debit", { posts: true }),
+    retriable("post", { posts: true }),
+    retriable("conclude"),
+  ],
+});
 
 /**
  * A charge that settles in another currency. The desk accepts a rate after the review, so that nobody's thinking time costs the
  * house, and before the reserve, which is of what the rate makes. The commit that ends `convert` begins the hedge.
  */
-export const convertedByInstrument: SagaDefinition = define(
-  {
-    kind: "charge",
-    version: 2,
-    door: "reserve",
-    deadlineMs: 7 * DAY_MS,
-    steps: [
-      ...admission,
-      compensatable("accept"),
-      compensatable("reserve"),
-      pivot("capture", { unknown: "ask" }),
-      retriable("convert"),
-      retriable("post", { posts: true }),
-      retriable("conclude"),
-    ],
-  },
-  ["review"],
-);
+export const convertedByInstrument: SagaDefinition = define({
+  kind: "charge",
+  version: 2,
+  door: "reserve",
+  deadlineMs: DEADLINE_MS,
+  steps: [
+    ...admission,
+    compensatable("accept"),
+    compensatable("reserve"),
+    pivot("capture", { unknown: "ask" }),
+    retriable("convert"),
+    retriable("post", { posts: true }),
+    retriable("conclude"),
+  ],
+});
 
 /** The same from the payer's wallet, as it was before pods' accounts could have a cap. */
-export const convertedByWalletV2: SagaDefinition = define(
-  {
-    kind: "charge",
-    version: 2,
-    door: "debit",
-    deadlineMs: 7 * DAY_MS,
-    steps: [
-      ...admission,
-      compensatable("accept"),
-      pivot("debit", { posts: true }),
-      retriable("convert"),
-      retriable("post", { posts: true }),
-      retriable("conclude"),
-    ],
-  },
-  ["review"],
-);
+export const convertedByWalletV2: SagaDefinition = define({
+  kind: "charge",
+  version: 2,
+  door: "debit",
+  deadlineMs: DEADLINE_MS,
+  steps: [
+    ...admission,
+    compensatable("accept"),
+    pivot("debit", { posts: true }),
+    retriable("convert"),
+    retriable("post", { posts: true }),
+    retriable("conclude"),
+  ],
+});
 
 /** The same, with what the rate makes reserved at the pod before the wallet decides. */
-export const convertedByWallet: SagaDefinition = define(
-  {
-    kind: "charge",
-    version: 3,
-    door: "debit",
-    deadlineMs: 7 * DAY_MS,
-    steps: [
-      ...admission,
-      compensatable("accept"),
-      reserveUnderCap,
-      pivot("debit", { posts: true }),
-      retriable("convert"),
-      retriable("post", { posts: true }),
-      retriable("conclude"),
-    ],
-  },
-  ["review"],
-);
+export const convertedByWallet: SagaDefinition = define({
+  kind: "charge",
+  version: 3,
+  door: "debit",
+  deadlineMs: DEADLINE_MS,
+  steps: [
+    ...admission,
+    compensatable("accept"),
+    reserveUnderCap,
+    pivot("debit", { posts: true }),
+    retriable("convert"),
+    retriable("post", { posts: true }),
+    retriable("conclude"),
+  ],
+});
 
 /**
  * The definition that a charge begins with: by what it is paid with, whether it converts, and whether it was asked what is known of

@@ -10,8 +10,8 @@ import {
   type StepDefinition,
 } from "./definition.ts";
 
-const made = (steps: StepDefinition[], door = steps[0]?.name ?? "", holdsNothing: string[] = []) =>
-  define({ kind: "charge", version: 1, door, deadlineMs: 1, steps }, holdsNothing);
+const made = (steps: StepDefinition[], door = steps[0]?.name ?? "") =>
+  define({ kind: "charge", version: 1, door, deadlineMs: 1, steps });
 
 describe("a definition is refused where it is made", () => {
   it.each([
@@ -55,10 +55,6 @@ describe("a definition is taken", () => {
     ["that only goes forward", [retriable("r"), retriable("s")]],
   ])("%s", (_name, steps) => {
     expect(made(steps).steps).toHaveLength(steps.length);
-  });
-
-  it("with a compensatable step that holds nothing, when it says so", () => {
-    expect(made([compensatable("c", { undo: false })], "c", ["c"]).steps[0]?.undo).toBe(false);
   });
 });
 

@@ -1,5 +1,10 @@
 import { DECISIVE_STEPS } from "../../../schema/saga-operations.ts";
 import type { Saga, SagaKind, SagaStep } from "../../../schema/sagas.ts";
+import { allowedMs } from "../steps/deadline.ts";
+import { flawOfGroup, type Group } from "../steps/group.ts";
+import { flawOfSubSaga, type SubSaga } from "../steps/sub-saga.ts";
+import { flawOfTimer, type Timer } from "../steps/timer.ts";
+import { flawOfWait, type Wait } from "../steps/wait.ts";
 
 /**
  * A saga kind is data. Compensatable steps may be undone; the one pivot decides; retriable steps after it only go forward.
@@ -9,6 +14,8 @@ import type { Saga, SagaKind, SagaStep } from "../../../schema/sagas.ts";
 export type StepDefinition = {
   name: string;
   kind: "compensatable" | "pivot" | "retriable";
+  /** One call, or what stands for it: see the file of each in `steps/`. */
+  does: { type: "call" } | Wait | Timer | Group | SubSaga;
   /** Undone by a call of its own when the saga goes back. Every compensatable step that reserves something has one. */
   undo: boolean;
   unknown: "repeat" | "ask";
@@ -16,6 +23,11 @@ export type StepDefinition = {
   posts: boolean;
   /** How a call that came to nothing is made again. */
   retry: RetryPolicy;
+  /**
+   * From its begin to the moment it is overdue, milliseconds: then a saga before its pivot goes back, one at its pivot or past it is
+   * parked. Absent: as long as the saga has.
+   */
+  deadlineMs?: number;
   /** Left out, given what the saga knows on arriving at it. */
   skip?: (saga: Saga) => boolean;
 };
@@ -53,16 +65,17 @@ const LONGEST_MS = 366 * 86_400_000;
 
 /**
  * Checks a definition where it is made: compensatable* pivot? retriable*, names unique, every compensatable with its undo
- * unless it holds nothing, the door among the steps, gaps that grow, and decisive steps that operators know as such. Throws at start-up, never in a saga.
+ * unless it only waits, the door among the steps, gaps that grow, moments that come, what each kind of step asks for, and decisive
+ * steps that operators know as such. Throws at start-up, never in a saga.
  */
-export const define = (definition: SagaDefinition, holdsNothing: readonly string[] = []): SagaDefinition => {
+export const define = (definition: SagaDefinition): SagaDefinition => {
   const order = { compensatable: 0, pivot: 1, retriable: 2 };
   const { steps, kind } = definition;
   steps.forEach((step, index) => {
     const before = steps[index - 1];
     if (before !== undefined && order[before.kind] > order[step.kind])
       throw new Error(`${kind}: ${step.name} is out of order`);
-    if (step.kind === "compensatable" && !step.undo && !holdsNothing.includes(step.name)) {
+    if (step.kind === "compensatable" && !step.undo && !onlyWaits(step)) {
       throw new Error(`${kind}: ${step.name} has no undo`);
     }
     if (step.kind !== "compensatable" && step.undo) throw new Error(`${kind}: ${step.name} cannot be undone`);
@@ -71,8 +84,45 @@ export const define = (definition: SagaDefinition, holdsNothing: readonly string
   if (steps.filter((step) => step.kind === "pivot").length > 1) throw new Error(`${kind}: two pivots`);
   if (new Set(steps.map((step) => step.name)).size !== steps.length) throw new Error(`${kind}: a name twice`);
   if (!steps.some((step) => step.name === definition.door)) throw new Error(`${kind}: no such door`);
-  for (const step of steps) checkStep(kind, step);
+  for (const step of steps) {
+    checkStep(kind, step);
+    const flaw = flawOf(step, definition) ?? flawOfTime(step, definition);
+    if (flaw !== null) throw new Error(`${kind}: ${step.name} ${flaw}`);
+  }
   return definition;
+};
+
+const onlyWaits = ({ does: { type } }: StepDefinition): boolean => type === "wait" || type === "timer";
+
+/** What is wrong with a step of its kind; null: nothing. */
+const flawOf = (step: StepDefinition, definition: SagaDefinition): string | null => {
+  const { does } = step;
+  switch (does.type) {
+    case "call":
+      return null;
+    case "saga":
+      return flawOfSubSaga(step, does, definition);
+    default:
+      if (step.kind === "pivot") return "cannot decide";
+  }
+  if (does.type === "group") return flawOfGroup(step, does);
+  if (step.unknown === "ask" || step.posts) return "makes no call";
+  return does.type === "wait" ? flawOfWait(step, does) : flawOfTimer(step);
+};
+
+/** What is wrong with the times of a step: they come, and where they take the saga back they come before its own deadline. */
+const flawOfTime = (step: StepDefinition, { steps, deadlineMs }: SagaDefinition): string | null => {
+  const { does, kind } = step;
+  const asleep = does.type === "timer" && "afterMs" in does.ends ? does.ends.afterMs : null;
+  const goesOn = does.type === "wait" ? does.timeoutMs : null;
+  const allowed = allowedMs(step);
+  for (const ms of [asleep, goesOn, allowed]) {
+    if (ms === null) continue;
+    if (!(ms > 0 && ms <= LONGEST_MS)) return "has no such time";
+    if (kind === "compensatable" && ms > deadlineMs) return "outlasts its saga";
+  }
+  const goesBack = kind === "compensatable" && allowed !== null;
+  return goesBack && !steps.some((other) => other.kind === "pivot") ? "is overdue where nothing goes back" : null;
 };
 
 const checkStep = (kind: SagaKind, { name, kind: role, unknown, retry }: StepDefinition): void => {
@@ -89,6 +139,7 @@ const checkStep = (kind: SagaKind, { name, kind: role, unknown, retry }: StepDef
 const step = (name: string, kind: StepDefinition["kind"], rest: Partial<StepDefinition> = {}): StepDefinition => ({
   name,
   kind,
+  does: { type: "call" },
   undo: kind === "compensatable",
   unknown: "repeat",
   posts: false,

@@ -10,18 +10,13 @@ import {
 import type { SagaDefinition, StepDefinition } from "./definition.ts";
 import { hedge } from "./hedge.ts";
 import { ledgerTransfer } from "./ledger-transfer.ts";
-
-/** What tells one definition from every other: kind, version and the names of the steps, all of them in a saga's first entry. */
-const nameOf = ({
-  kind,
-  version,
-  steps,
-}: Pick<SagaDefinition, "kind" | "version"> & { steps: readonly { name: string }[] }) =>
-  `${kind}/${version}: ${steps.map(({ name }) => name).join(" ")}`;
+import { nameOf } from "./name.ts";
 
 /** Definitions by name. Throws where two are told apart by nothing that a journal holds. */
-export const registry = (definitions: readonly SagaDefinition[]): ReadonlyMap<string, SagaDefinition> => {
-  const known = new Map<string, SagaDefinition>();
+export const registry = (definitions: readonly SagaDefinition[]): Map<string, SagaDefinition> =>
+  register(new Map(), definitions);
+
+const register = (known: Map<string, SagaDefinition>, definitions: readonly SagaDefinition[]) => {
   for (const definition of definitions) {
     const name = nameOf(definition);
     if (known.has(name)) throw new Error(`two definitions are ${name}`);
@@ -30,8 +25,7 @@ export const registry = (definitions: readonly SagaDefinition[]): ReadonlyMap<st
   return known;
 };
 
-/** Every definition that a saga may still run on. One is added by a new version, and leaves when no saga runs on it. */
-export const DEFINITIONS = registry([
+const KNOWN = registry([
   chargeByInstrument,
   chargeByWalletV1,
   chargeByWallet,
@@ -41,6 +35,12 @@ export const DEFINITIONS = registry([
   ledgerTransfer,
   hedge,
 ]);
+
+/** Every definition that a saga may still run on. One is added by a new version, and leaves when no saga runs on it. */
+export const DEFINITIONS: ReadonlyMap<string, SagaDefinition> = KNOWN;
+
+/** Makes more definitions known, before the first saga runs on one. Throws as {@link registry} does. */
+export const makeKnown = (definitions: readonly SagaDefinition[]): void => void register(KNOWN, definitions);
 
 /**
  * The definition a saga began with, whatever is begun with today. A saga whose definition is gone is a bug, found by the golden

@@ -9,6 +9,7 @@ import { postedLegs, transferOf } from "../calls/accounts.ts";
 import { hedgeInput } from "../definitions/hedge.ts";
 import { transferInput } from "../definitions/ledger-transfer.ts";
 import { type Client, sameness } from "./clients.ts";
+import { checkFamilies } from "./families.ts";
 import type { Shard } from "./shard.ts";
 import type { World } from "./world.ts";
 
@@ -41,6 +42,7 @@ export const checkEnd = (world: World, clients: readonly Client[]): void => {
   checkProvider(world, sagas);
   checkDesk(world, sagas);
   checkReversals(world, sagas);
+  checkFamilies(world, sagas);
   for (const client of clients) checkClient(world, client);
 };
 

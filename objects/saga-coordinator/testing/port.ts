@@ -3,6 +3,7 @@ import type { DeskAnswer, DeskOp, HedgeAnswer, HedgeCall } from "../../../schema
 import type { GatewayAnswer, GatewayCall } from "../../../schema/rpc/gateway.ts";
 import type { PermitAnswer, PermitCall } from "../../../schema/rpc/pod.ts";
 import type { RiskAnswer, RiskOp } from "../../../schema/rpc/risk.ts";
+import type { Saga } from "../../../schema/sagas.ts";
 import type { CallPort } from "../calls/port.ts";
 import { T0 } from "./fixtures.ts";
 
@@ -15,6 +16,7 @@ export type Scripted = {
   hedge?: (call: HedgeCall) => HedgeAnswer | Error;
   provider?: (call: GatewayCall) => GatewayAnswer | Error;
   instrument?: () => string | null;
+  sagas?: readonly Saga[];
 };
 
 const orThrow = <T>(answer: T | Error | undefined): T => {
@@ -59,6 +61,7 @@ export const scripted = (script: Scripted, now = T0) => {
       return orThrow(script.provider?.(call));
     },
     instrument: async () => (script.instrument === undefined ? "tok_ok" : script.instrument()),
+    saga: (id) => script.sagas?.find((saga) => saga.id === id) ?? null,
     now: () => now,
   };
   return { port, calls };

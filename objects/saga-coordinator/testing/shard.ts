@@ -11,6 +11,7 @@ import { Mailbox, type Settled } from "../../kit/mailbox.ts";
 import { localKeyService, SealedFields } from "../../kit/sealed-fields.ts";
 import { Timers } from "../../kit/timers.ts";
 import { actorCalls } from "../calls/actors.ts";
+import type { CallTable } from "../calls/perform.ts";
 import { cutPage, moveEpoch } from "../cut.ts";
 import { Driver } from "../driver.ts";
 import { Intake } from "../intake.ts";
@@ -35,6 +36,8 @@ export type Surroundings = {
   commitDelay: () => number;
   /** Where in its gap a retry falls, 0 to 1. */
   chance: () => number;
+  /** What the steps of sagas call; as in production otherwise. */
+  calls?: CallTable | undefined;
   committed: (shard: Shard) => void;
 };
 
@@ -161,7 +164,7 @@ export class Shard {
       (id) => this.saga(id),
       () => this.#sim.now,
     );
-    const driver = new Driver(asActor, port, waiters, env, this.#around.chance);
+    const driver = new Driver(asActor, port, waiters, env, this.#around.chance, this.#around.calls);
     const fees = feeRates(undefined);
     const intake = new Intake({ actor: asActor, driver, waiters, sealed, env, shard: this.number, fees });
     const reports = new Reports(asActor, env, this.number, {

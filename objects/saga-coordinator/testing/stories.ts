@@ -3,6 +3,7 @@ import type { EventBody } from "../../../schema/events.ts";
 import { fromMinor, type MoneyJson, toMinor } from "../../../schema/money.ts";
 import type { CreateCharge, CreateTransfer } from "../../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../../schema/sagas.ts";
+import type { CallTable } from "../calls/perform.ts";
 import { cancel, resolveWait } from "../decide.ts";
 import { type Client, startCharge, startReversal, startTransfer } from "./clients.ts";
 import { BOUGHT, type Mood } from "./desk.ts";
@@ -178,16 +179,24 @@ const takeTrialBalance = (world: World): void => {
   });
 };
 
-const allEnded = (world: World, clients: readonly Client[]) => (): boolean =>
+/** True once every command has its answers, every saga has ended, and every pod has been told. */
+export const allEnded = (world: World, clients: readonly Client[]) => (): boolean =>
   clients.every((client) => client.done) && world.shards.every((shard) => shard.isIdle && shard.hasTold);
 
 /** How long everything may take once nothing goes wrong any more. Milliseconds of virtual time. */
 export const HEALED_MS = 20 * 60_000;
 
-/** What came of a history. `ends`: how each saga ended, in the order they began. */
-export type Verdict = { violations: string[]; happened: number; ends: string[]; journals: EventBody[][] };
+/** What came of a history. `ends`: how each saga ended, in the order they began. `crashed`: the kill that was asked for happened. */
+export type Verdict = {
+  violations: string[];
+  happened: number;
+  ends: string[];
+  journals: EventBody[][];
+  crashed: boolean;
+};
 
-const verdict = (world: World): Verdict => ({
+export const verdictOn = (world: World, crashed = false): Verdict => ({
+  crashed,
   violations: world.violations,
   happened: world.sim.happened,
   ends: world.shards.flatMap((shard) => shard.sagas).map(({ status, failure }) => `${status} ${failure?.cause ?? ""}`),
@@ -203,24 +212,28 @@ export const crashStory = async (
   begin: (world: World, shard: Shard) => Client[],
   crashAt: number | null,
   inFlight: InFlight,
+  calls?: CallTable,
 ): Promise<Verdict> => {
-  const world = new World({ seed: 1 });
+  const world = new World({ seed: 1, calls });
   fund(world);
   const [shard] = world.shards;
   if (shard === undefined) throw new Error("a world without a shard");
+  let crashed = false;
   world.sim.before = (index) => {
-    if (index === crashAt) world.crash(shard, inFlight, 300);
+    if (index !== crashAt) return;
+    world.crash(shard, inFlight, 300);
+    crashed = true;
   };
   reviewAll(world, isFine);
   const clients = begin(world, shard);
   await world.run(HEALED_MS, allEnded(world, clients));
   checkEnd(world, clients);
-  const found = verdict(world);
+  const found = verdictOn(world, crashed);
   world.close();
   return found;
 };
 
-const FAULTS: Faults = { lost: 0.06, lostReply: 0.06, twice: 0.1, slow: 0.05, notSent: 0.05, webhookLost: 0.3 };
+export const FAULTS: Faults = { lost: 0.06, lostReply: 0.06, twice: 0.1, slow: 0.05, notSent: 0.05, webhookLost: 0.3 };
 
 /** Two charges may well meet at one quote: it is named before anybody asked for it. */
 const anySettling = (random: Random): Settles => {
@@ -285,7 +298,7 @@ export const storm = async (seed: number): Promise<Verdict> => {
   await world.run(30_000, () => false);
   await world.run(HEALED_MS, allEnded(world, clients));
   checkEnd(world, clients);
-  const found = verdict(world);
+  const found = verdictOn(world);
   world.close();
   return found;
 };

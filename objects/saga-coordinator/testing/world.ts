@@ -6,6 +6,7 @@ import type { GatewayCall } from "../../../schema/rpc/gateway.ts";
 import type { PermitCall } from "../../../schema/rpc/pod.ts";
 import type { RiskOp } from "../../../schema/rpc/risk.ts";
 import type { ObjectEnv } from "../../kit/env.ts";
+import type { CallTable } from "../calls/perform.ts";
 import { takeWebhook } from "../webhooks.ts";
 import { AccountModel } from "./accounts.ts";
 import { DeskModel } from "./desk.ts";
@@ -24,6 +25,8 @@ export type WorldOptions = {
   faults?: Faults;
   /** Ties on one millisecond are broken by chance; in the order they came to be otherwise. */
   shuffled?: boolean;
+  /** What the steps of sagas call; as in production otherwise. */
+  calls?: CallTable | undefined;
 };
 
 /** Storages of worlds that have ended, ready for the next. */
@@ -82,6 +85,7 @@ export class World {
       env: this.#env(),
       commitDelay: () => (this.random.chance(this.network.faults.slow) ? this.random.int(3_000) : 0),
       chance: () => this.random.next(),
+      calls: options.calls,
       committed: (shard) => checkStep(this, shard),
     };
     this.shards = Array.from({ length: options.shards ?? 1 }, (_, number) => {
