@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ROOT } from "../tools/settings.ts";
 import type { Load } from "./load/loops.ts";
 import type { Outcome } from "./run.ts";
+import type { Judged } from "./verdict.ts";
 
 const ms = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(1));
 const rate = (value: number): string => (value < 100 ? value.toFixed(1) : value.toFixed(0));
@@ -32,6 +33,16 @@ export const tableOf = (outcome: Outcome, side: string): string => {
     ),
   ];
   return [title, HEAD, ...rows, ...verdicts.map(({ detail }) => `  held: ${detail}`)].join("\n");
+};
+
+/** What was promised against what was measured. */
+export const verdictTable = (judged: readonly Judged[]): string => {
+  const row = (what: string, wanted: string, ratio: string, verdict: string) =>
+    `${what.padEnd(40)}${wanted.padStart(8)}${ratio.padStart(9)}  ${verdict}`;
+  const rows = judged.map(({ what, wanted, ratio, verdict, why }) =>
+    row(what, wanted, ratio === null ? "–" : ratio.toFixed(2), why === undefined ? verdict : `${verdict}: ${why}`),
+  );
+  return [row("crowdpay by baseline, each at its best", "wanted", "ratio", "verdict"), ...rows].join("\n");
 };
 
 /** Writes everything as JSON to a file of its own under bench/results/ and answers its name. */

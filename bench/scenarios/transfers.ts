@@ -1,5 +1,5 @@
 import { inBatches } from "../../tests/support/checker.ts";
-import { api } from "../../tests/support/client.ts";
+import { api, poll } from "../../tests/support/client.ts";
 import { accountPath, type BatchResult, deposit, newTransfer, type Order } from "../../tests/support/ledger.ts";
 import { type Random, seeded } from "../../tests/support/seeded.ts";
 import { must } from "../../tests/support/story.ts";
@@ -13,6 +13,7 @@ const BATCH = 1_000;
 const CENT = { amount: "0.01", currency: "EUR" };
 /** A cent a transfer is not spent in any run. */
 const OPENING = "1000000.00";
+const FUNDED_MS = 120_000;
 
 type Pair = [from: number, to: number];
 /** Who pays whom next. */
@@ -68,13 +69,19 @@ const orderOf = ([from, to]: Pair): Order => ({
   metadata: { reason: "bench" },
 });
 
+/** Sent until each is posted: it is one batch, however often. */
 const fund = async (target: Target): Promise<void> => {
   const operator = api(target.url, target.operator);
   const transfers = Array.from({ length: ACCOUNTS }, (_, index) => deposit(`bench${index}`, OPENING));
   const headers = { prefer: "wait=30" };
-  const answer = await operator.post<{ results: BatchResult[] }>("/v1/ledger/batches", { transfers }, { headers });
-  const refused = must(answer, 200).results.find(({ status }) => status !== 201);
-  if (refused !== undefined) throw new Error(`a wallet was not funded: ${JSON.stringify(refused)}`);
+  await poll(
+    async () => {
+      const answer = await operator.post<{ results: BatchResult[] }>("/v1/ledger/batches", { transfers }, { headers });
+      return must(answer, 200).results.find(({ status }) => status !== 201) ?? null;
+    },
+    (open) => open === null,
+    FUNDED_MS,
+  );
 };
 
 type Account = { debits_posted: string; credits_posted: string; holds: unknown[] };
