@@ -6,7 +6,7 @@ import { startServer, token } from "../tests/support/server.ts";
 import { LOCAL_AUDIENCE, LOCAL_ISSUER, localKeySet } from "../tools/issuer.ts";
 import { freePort, HOST } from "../tools/ports.ts";
 import { localSecrets, ROOT } from "../tools/settings.ts";
-import { closedLoop, type Load } from "./load.ts";
+import { closedLoop, type Load, type Operation } from "./load/loops.ts";
 
 /**
  * What `npm start` gains over `wrangler dev`: `GET /v1/pods/{id}` of one pod, through the Worker and its objects, at 32
@@ -55,18 +55,22 @@ const startDev = async (stateDir: string, sandboxUrl: string) => {
   return { url, stop: () => process.kill(-(child.pid ?? 0), "SIGKILL") };
 };
 
-const podOn = async (url: string, bearer: string): Promise<string> => {
+const readingPod = async (url: string, bearer: string): Promise<Operation> => {
   const made = await api(url, bearer).post<{ id: string }>("/v1/pods", {
     name: "Bench",
     type: "pool",
     currencies: ["EUR"],
   });
   if (made.status !== 201) throw new Error(`no pod on ${url}: ${made.status}`);
-  return `${url}/v1/pods/${made.body.id}`;
+  const path = `/v1/pods/${made.body.id}`;
+  return {
+    request: () => ({ method: "GET", path, token: bearer }),
+    fault: ({ status }) => (status === 200 ? null : String(status)),
+  };
 };
 
-const row = (name: string, { perSecond, p50Ms, p99Ms, failed }: Load): string =>
-  `${name.padEnd(14)}${perSecond.toFixed(0).padStart(8)} /s   p50 ${p50Ms.toFixed(1).padStart(6)} ms   p99 ${p99Ms.toFixed(1).padStart(6)} ms   failed ${failed}`;
+const row = (name: string, { perSecond, latency: { p50, p99 }, failed }: Load): string =>
+  `${name.padEnd(14)}${perSecond.toFixed(0).padStart(8)} /s   p50 ${p50.toFixed(1).padStart(6)} ms   p99 ${p99.toFixed(1).padStart(6)} ms   failed ${failed}`;
 
 const median = (loads: readonly Load[]): Load => {
   const sorted = [...loads].sort((left, right) => left.perSecond - right.perSecond);
@@ -79,14 +83,14 @@ const server = await startServer();
 const dev = await startDev(server.stateDir, server.sandboxUrl);
 try {
   const bearer = await token(server.stateDir, "bench");
-  const headers = { authorization: `Bearer ${bearer}` };
-  const ours = await podOn(server.url, bearer);
-  const theirs = await podOn(dev.url, bearer);
-  for (const url of [ours, theirs]) await closedLoop(url, headers, CONNECTIONS, WARM_UP_S);
+  const ours = await readingPod(server.url, bearer);
+  const theirs = await readingPod(dev.url, bearer);
+  await closedLoop(server.url, ours, CONNECTIONS, WARM_UP_S);
+  await closedLoop(dev.url, theirs, CONNECTIONS, WARM_UP_S);
   const loads: { ours: Load[]; theirs: Load[] } = { ours: [], theirs: [] };
   for (let round = 0; round < ROUNDS; round++) {
-    loads.ours.push(await closedLoop(ours, headers, CONNECTIONS, ROUND_S));
-    loads.theirs.push(await closedLoop(theirs, headers, CONNECTIONS, ROUND_S));
+    loads.ours.push(await closedLoop(server.url, ours, CONNECTIONS, ROUND_S));
+    loads.theirs.push(await closedLoop(dev.url, theirs, CONNECTIONS, ROUND_S));
   }
   const [start, baseline] = [median(loads.ours), median(loads.theirs)];
   const ratio = start.perSecond / baseline.perSecond;

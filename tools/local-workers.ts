@@ -68,7 +68,7 @@ export function runtimeOptions(
     resourcePersistencePath: join(stateDir, "data"),
     workers: [
       workerOptions(
-        withRate(product, rateSetting(process.env)),
+        withMeter(withRate(product, rateSetting(process.env))),
         ports.product,
         values,
         faultBinding(runtime, stateDir),
@@ -127,6 +127,19 @@ function withRate(made: Bundle, limit: number): Bundle {
   if (rate?.type !== "rate-limit") return made;
   const limited = { ...others, [RATE_BINDING]: { ...rate, simple: { ...rate.simple, limit } } };
   return { ...made, config: { ...made.config, bindings: limit === 0 ? others : limited } };
+}
+
+/**
+ * Where costs are counted, no object is put to sleep: how often it is woken is this machine's doing, and what it does on waking
+ * would stand among what is counted.
+ */
+function withMeter(made: Bundle): Bundle {
+  if (process.env.CROWDPAY_METER !== "on") return made;
+  const exports = Object.entries(made.config.exports).map(([name, entry]) => [
+    name,
+    entry.type === "durable-object" ? { ...entry, unsafePreventEviction: true } : entry,
+  ]);
+  return { ...made, config: { ...made.config, exports: Object.fromEntries(exports) } };
 }
 
 function faultBinding(runtime: RuntimeProcess, stateDir: string): Record<string, RuntimeBinding> {

@@ -1,0 +1,129 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { inBatches } from "../../tests/support/checker.ts";
+import { api } from "../../tests/support/client.ts";
+import { accountPath } from "../../tests/support/ledger.ts";
+import { type Charge, must } from "../../tests/support/story.ts";
+import { minor, total, type Verdict, verdict } from "../../tests/support/verdict.ts";
+import { localKeySet } from "../../tools/issuer.ts";
+import { localSecrets, ROOT } from "../../tools/settings.ts";
+import type { PaidPod, Target } from "../scenarios/scenario.ts";
+import { balances, ours } from "../target.ts";
+import { Postgres } from "./postgres.ts";
+
+const HERE = join(ROOT, "bench/baseline");
+const READY_MS = 20_000;
+
+/** Where the ledger's SQL lies: `schema.sql` with `ledger_post`, and `pgbench.sql`. `BASELINE_SQL` puts another ledger in its place. */
+export const sqlFolder = (env: NodeJS.ProcessEnv = process.env): string =>
+  env.BASELINE_SQL ? resolve(env.BASELINE_SQL) : join(HERE, "sql");
+
+/** A cluster with the baseline's tables in it. */
+export const database = async (programs: string): Promise<Postgres> => {
+  const cluster = await Postgres.start(programs);
+  const pool = cluster.pool(1);
+  try {
+    for (const file of [join(sqlFolder(), "schema.sql"), join(HERE, "payments.sql")]) {
+      await pool.query(readFileSync(file, "utf8"));
+    }
+  } finally {
+    await pool.end();
+  }
+  return cluster;
+};
+
+const startServer = async (env: Record<string, string>) => {
+  const child = spawn(process.execPath, [join(HERE, "serve.ts")], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const url = await new Promise<string>((found, failed) => {
+    let output = "";
+    const late = setTimeout(() => failed(new Error("the baseline was not ready in time")), READY_MS);
+    child.once("exit", (code) => failed(new Error(`the baseline ended (code ${code}) before it was ready`)));
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      output += chunk;
+      const ready = /^ready (\S+)\n/m.exec(output)?.[1];
+      if (ready === undefined) return;
+      clearTimeout(late);
+      found(ready);
+    });
+  });
+  return {
+    url,
+    stop: async () => {
+      process.removeListener("exit", kill);
+      const ended = new Promise((gone) => child.once("exit", gone));
+      if (child.exitCode === null && child.kill("SIGTERM")) await ended;
+    },
+  };
+};
+
+type Book = { charge: string; status: string };
+
+/** Each charge has ended and was captured once, and nothing else was; the pod holds what settled. */
+const checkPod = async (target: Target, { id, owner, charges }: PaidPod): Promise<string[]> => {
+  const reader = api(target.url, await target.token(owner));
+  const seen = await inBatches(charges, async (charge) => must(await reader.get<Charge>(`/v1/charges/${charge}`), 200));
+  const open = seen.filter(({ status }) => status !== "succeeded").map((charge) => `${charge.id} is ${charge.status}`);
+  const { data } = must(await api(target.sandboxUrl).get<{ data: Book[] }>(`/books?pod=${id}`), 200);
+  const captured = data.filter(({ status }) => status === "captured").map(({ charge }) => charge);
+  const known = new Set(charges);
+  const taken = new Set(captured);
+  const faults = [
+    ...open,
+    ...captured.filter((charge) => !known.has(charge)).map((charge) => `nobody knows of ${charge}`),
+    ...charges.filter((charge) => !taken.has(charge)).map((charge) => `${charge} was not captured`),
+  ];
+  if (captured.length !== taken.size) faults.push("a charge was captured twice");
+  if (charges.length === 0) return faults;
+  const operator = api(target.url, target.operator);
+  const account = must(await operator.get<{ credits_posted: string }>(accountPath(`pod:${id}:EUR`)), 200);
+  const settled = total(
+    seen.map((charge) => charge.settled),
+    "EUR",
+  );
+  return minor(account.credits_posted) === settled ? faults : [...faults, `${id} holds ${account.credits_posted}`];
+};
+
+/** The conventional server on a database of its own, with the provider that our own server is started with. */
+export const baseline = async (programs: string) => {
+  // Only the provider beside it is used; it idles otherwise.
+  const { server, target: provider } = await ours();
+  const cluster = await database(programs);
+  const { url, stop } = await startServer({
+    DATABASE_HOST: cluster.host,
+    PROVIDER_URL: server.sandboxUrl,
+    PROVIDER_KEY: localSecrets(server.stateDir).PSP_API_KEY_SANDBOX ?? "",
+    KEY_SET: localKeySet(server.stateDir),
+  });
+  const target: Target = {
+    ...provider,
+    url,
+    openPod: async (owner, members) => {
+      const caller = api(url, await provider.token(owner));
+      return must(await caller.post<{ id: string }>("/v1/pods", { name: "Our pool", members }), 201).id;
+    },
+    checkCharges: async (pods): Promise<Verdict[]> => {
+      const faults = (await inBatches(pods, (pod) => checkPod(target, pod))).flat();
+      const count = pods.reduce((sum, { charges }) => sum + charges.length, 0);
+      return [
+        verdict(
+          "charges",
+          faults,
+          `${count} charges in ${pods.length} pods: ended, captured once, settled to the cent`,
+        ),
+        await balances(url, provider.operator),
+      ];
+    },
+  };
+  const close = async () => {
+    await stop();
+    await cluster[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+  };
+  return { target, cluster, close };
+};

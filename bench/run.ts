@@ -1,0 +1,83 @@
+import { faultsIn } from "../tests/support/checker.ts";
+import type { Verdict } from "../tests/support/verdict.ts";
+import { closedLoop, type Load, openLoop } from "./load/loops.ts";
+import type { LoadScenario, ProbeScenario, Scenario, Target, Timed } from "./scenarios/scenario.ts";
+
+export type RunOptions = {
+  /** Each loop's length. */
+  seconds: number;
+  warmUpSeconds: number;
+  inFlight: readonly number[];
+  seed: number;
+};
+
+/** A share of the best a closed loop has shown: where a server is busy, and not yet drowning. */
+const OPEN_SHARE = 0.7;
+const WARM_UP_IN_FLIGHT = 16;
+
+/** What came of a scenario. With faults there are no figures: they would be of something that does not work. */
+export type Outcome = {
+  scenario: Pick<Scenario, "name" | "about" | "kind">;
+  unit: string;
+  units: number;
+  loads: Load[];
+  timed: Timed[];
+  verdicts: Verdict[];
+  faults: string[];
+};
+
+const runLoad = async (scenario: LoadScenario, target: Target, options: RunOptions): Promise<Partial<Outcome>> => {
+  const stage = await scenario.setup(target, options.seed);
+  const { operation } = stage;
+  const numbering = { next: 0 };
+  try {
+    const levels = scenario.inFlight ?? options.inFlight;
+    const warm = Math.min(WARM_UP_IN_FLIGHT, Math.max(...levels));
+    const loads: Load[] = [];
+    const cold = await closedLoop(target.url, operation, warm, options.warmUpSeconds, numbering);
+    for (const level of levels) {
+      loads.push(await closedLoop(target.url, operation, level, options.seconds, numbering));
+    }
+    const best = Math.max(...loads.map(({ perSecond }) => perSecond));
+    loads.push(await openLoop(target.url, operation, best * OPEN_SHARE, options.seconds, numbering));
+    const verdicts = await stage.check();
+    const refused = [cold, ...loads].filter(({ failed, lost }) => failed + lost > 0);
+    const faults = refused.map(({ failed, lost, kind, inFlight, firstFault }) => {
+      const which = kind === "open" ? "in the open loop" : `at ${inFlight} in flight`;
+      return `${failed} refused and ${lost} unanswered ${which}, the first: ${firstFault}`;
+    });
+    return { loads, verdicts, faults: [...faultsIn(verdicts), ...faults] };
+  } finally {
+    stage.close?.();
+  }
+};
+
+const runProbe = async (
+  scenario: ProbeScenario,
+  target: Target,
+  { seconds }: RunOptions,
+): Promise<Partial<Outcome>> => {
+  const { timed, check } = await scenario.run(target, seconds);
+  return { timed, verdicts: check, faults: faultsIn(check) };
+};
+
+/** Sets a scenario up, loads it, and checks the invariants once nothing is under way. Never rejects: what failed is a fault. */
+export const runScenario = async (scenario: Scenario, target: Target, options: RunOptions): Promise<Outcome> => {
+  const { name, about, kind } = scenario;
+  const [unit, units] = scenario.kind === "load" ? [scenario.unit, scenario.units] : ["", 1];
+  const empty = { scenario: { name, about, kind }, unit, units, loads: [], timed: [], verdicts: [] };
+  try {
+    const found = await (scenario.kind === "load"
+      ? runLoad(scenario, target, options)
+      : runProbe(scenario, target, options));
+    return { ...empty, faults: [], ...found };
+  } catch (error) {
+    return { ...empty, faults: [error instanceof Error ? error.message : String(error)] };
+  }
+};
+
+/** The best of the closed loops, units a second; null where there is no figure. */
+export const bestOf = ({ faults, loads, units }: Outcome): number | null => {
+  const closed = loads.filter(({ kind }) => kind === "closed");
+  return faults.length > 0 || closed.length === 0 ? null : Math.max(...closed.map((load) => load.perSecond)) * units;
+};

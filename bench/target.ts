@@ -1,0 +1,54 @@
+import { checkMoney, inBatches } from "../tests/support/checker.ts";
+import { api } from "../tests/support/client.ts";
+import { type Server, startServer, token } from "../tests/support/server.ts";
+import { must, openPod } from "../tests/support/story.ts";
+import { minor, type Verdict, verdict } from "../tests/support/verdict.ts";
+import type { PaidPod, Target } from "./scenarios/scenario.ts";
+
+/** Liquidity is no bottleneck here, and the provider that answers late is left out: what is measured is what we do with a quote. */
+const FX = { deadline_ms: 5_000, position_limit: "9999999999.00", providers: ["lp-good", "lp-wide"] };
+const ENVIRONMENT = { CROWDPAY_FX: JSON.stringify(FX) };
+
+type Trial = { balanced: boolean; currencies: { difference: string; in_transit: string }[] };
+
+export const balances = async (url: string, operator: string): Promise<Verdict> => {
+  const trial = must(await api(url, operator).get<Trial>("/v1/ledger/trial-balance?wait=fresh"), 200);
+  const open = trial.currencies.filter((row) => minor(row.difference) !== 0n || minor(row.in_transit) !== 0n);
+  const faults = [...open.map((row) => JSON.stringify(row)), ...(trial.balanced ? [] : ["not balanced"])];
+  return verdict("trial balance", faults, "the books balance and nothing is on its way");
+};
+
+/** Our server, as `npm start` starts it, with its state on disk. */
+export const ours = async (): Promise<{ target: Target; server: Server }> => {
+  const server = await startServer({ env: ENVIRONMENT });
+  const operator = await token(server.stateDir, "operator", { scope: "admin" });
+  const bearer = (user: string) => token(server.stateDir, user);
+  const check = async (pods: readonly PaidPod[]): Promise<Verdict[]> => {
+    const found = await inBatches(pods, async ({ id, owner, charges }) => {
+      const reader = api(server.url, await bearer(owner));
+      const witness = { reader, operator: api(server.url, operator), sandbox: api(server.sandboxUrl) };
+      return checkMoney(witness, id, charges);
+    });
+    const faults = found.flat().filter(({ ok }) => !ok);
+    const count = pods.reduce((sum, { charges }) => sum + charges.length, 0);
+    const text = `${count} charges in ${pods.length} pods: ended, captured once, settled to the cent, told to their pod`;
+    return [
+      verdict(
+        "charges",
+        faults.map(({ name, detail }) => `${name}: ${detail}`),
+        text,
+      ),
+      await balances(server.url, operator),
+    ];
+  };
+  const target: Target = {
+    url: server.url,
+    sandboxUrl: server.sandboxUrl,
+    operator,
+    token: bearer,
+    openPod: async (owner, members, currencies) =>
+      (await openPod(server, { owner, members, currencies: [...currencies] })).id,
+    checkCharges: check,
+  };
+  return { target, server };
+};

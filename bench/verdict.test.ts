@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import { tpsIn } from "./baseline/pgbench.ts";
+import { pgbenchProgram, postgresFolder } from "./baseline/postgres.ts";
+import { sqlFolder } from "./baseline/target.ts";
+import { Histogram } from "./load/histogram.ts";
+import { tableOf } from "./report.ts";
+import { bestOf, type Outcome } from "./run.ts";
+import { exitCode, honesty, judge, type Pair, voidReason } from "./verdict.ts";
+
+const outcome = (perSecond: number, p99Ms = 10, faults: string[] = [], units = 1): Outcome => {
+  const histogram = new Histogram();
+  histogram.record(p99Ms);
+  const load = { kind: "closed" as const, inFlight: 16, seconds: 1, failed: 0, lost: 0, firstFault: null };
+  return {
+    scenario: { name: "a scenario", about: "about it", kind: "load" },
+    unit: "charge",
+    units,
+    loads: [{ ...load, perSecond, latency: histogram.summary() }],
+    timed: [],
+    verdicts: [],
+    faults,
+  };
+};
+
+const HOT_POD = "charges one pod";
+const judged = (pair: Pair, voided: string | null = null) =>
+  judge(new Map([[HOT_POD, pair]]), new Set([HOT_POD]), voided);
+
+describe("the verdict", () => {
+  test("holds what reaches its ratio, and misses what falls short of it", () => {
+    const held = judged({ ours: outcome(300), theirs: outcome(100) });
+    expect(held.map(({ verdict }) => verdict)).toEqual(["held", "held"]);
+    const missed = judged({ ours: outcome(299, 11), theirs: outcome(100, 10) });
+    expect(missed.map(({ verdict }) => verdict)).toEqual(["missed", "missed"]);
+    expect(exitCode(held, [])).toBe(0);
+    expect(exitCode(missed, [])).toBe(1);
+  });
+
+  test("says not measured, and ends with 2, where there is no baseline", () => {
+    const rows = judged({ ours: outcome(300) });
+    expect(rows.map(({ verdict, why }) => [verdict, why])).toEqual(Array(2).fill(["not measured", "no baseline"]));
+    expect(exitCode(rows, [])).toBe(2);
+  });
+
+  test("takes no figure from a scenario that left something wrong, on either side", () => {
+    const wrong = outcome(900, 1, ["a cent is missing"]);
+    expect(bestOf(wrong)).toBeNull();
+    for (const pair of [
+      { ours: wrong, theirs: outcome(1) },
+      { ours: outcome(1), theirs: wrong },
+    ]) {
+      expect(judged(pair).map(({ verdict }) => verdict)).toEqual(["not measured", "not measured"]);
+    }
+    expect(exitCode([], [wrong])).toBe(1);
+    expect(tableOf(wrong, "crowdpay")).toContain("no figure");
+    expect(tableOf(wrong, "crowdpay")).not.toContain("900");
+  });
+
+  test("counts no ratio against a baseline that does less than 0.7 of what pgbench does", () => {
+    expect(honesty(outcome(70), 100)).toEqual({ share: 0.7, honest: true });
+    const slow = honesty(outcome(69), 100);
+    const reason = voidReason(slow, new Set(["transfers uniform"]));
+    expect(reason).toBe("the baseline does 0.69 of what pgbench does");
+    expect(judged({ ours: outcome(300), theirs: outcome(100) }, reason)[0]?.verdict).toBe("not measured");
+    expect(voidReason(null, new Set(["transfers uniform"]))).not.toBeNull();
+  });
+
+  test("counts a batch by its transfers", () => {
+    const pairs = new Map<string, Pair>([
+      ["batches", { ours: outcome(2, 10, [], 1_000) }],
+      ["transfers uniform", { theirs: outcome(200) }],
+    ]);
+    expect(judge(pairs, new Set(["batches"]), null)).toMatchObject([{ ratio: 10, verdict: "held" }]);
+  });
+});
+
+describe("the baseline's programs", () => {
+  test("are not found where there are none", () => {
+    // The usual folders are looked at all the same: a machine with PostgreSQL finds it without any PATH.
+    for (const found of [postgresFolder("/nowhere"), pgbenchProgram("/nowhere")]) {
+      expect(found === null || !found.startsWith("/nowhere")).toBe(true);
+    }
+  });
+
+  test("say their rate in a line of their own", () => {
+    expect(tpsIn("latency average = 1.2 ms\ntps = 812.402951 (without initial connection time)\n")).toBe(812.402951);
+    expect(tpsIn("pgbench: error")).toBeNull();
+  });
+
+  test("read another ledger's SQL where BASELINE_SQL says so", () => {
+    expect(sqlFolder({ BASELINE_SQL: "/tmp/other" })).toBe("/tmp/other");
+    expect(sqlFolder({})).toMatch(/bench\/baseline\/sql$/);
+  });
+});
