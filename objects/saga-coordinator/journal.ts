@@ -40,7 +40,7 @@ const eventMeta = (saga: Saga) => ({ principal: saga.principal, correlation: sag
 export const journalBegin = (turn: ShardTurn, saga: Saga): Saga => {
   const data = sagaBegan(saga);
   const event = turn.append("saga.began", data as unknown as JsonObject, eventMeta(saga));
-  return store(turn, evolveSaga(null, { type: "saga.began", recorded_at: event.recorded_at, data }));
+  return store(turn, null, evolveSaga(null, { type: "saga.began", recorded_at: event.recorded_at, data }));
 };
 
 /** On whose word a saga is changed: what is journalled of it, and who gave it. */
@@ -51,7 +51,7 @@ export const journalStep = (turn: ShardTurn, before: Saga, after: Saga, said?: S
   const data = sagaStepped(before, after, said?.word);
   const meta = said === undefined ? eventMeta(before) : { ...said.meta, causation: before.id };
   const event = turn.append("saga.stepped", data as unknown as JsonObject, meta);
-  const saga = store(turn, evolveSaga(before, { type: "saga.stepped", recorded_at: event.recorded_at, data }));
+  const saga = store(turn, before, evolveSaga(before, { type: "saga.stepped", recorded_at: event.recorded_at, data }));
   // Accounts that were not known when the saga began; a cut that does not ask them would miss what they hold.
   if (namesMore(before, saga)) nameActors(turn, accountsNamedBy(saga).map(streamOf.account));
   // Told by a timer, so that no crash keeps it from the pod.
@@ -63,18 +63,31 @@ export const journalStep = (turn: ShardTurn, before: Saga, after: Saga, said?: S
 const namesMore = (before: Saga, after: Saga): boolean =>
   redirectedLegs(after) > redirectedLegs(before) || transferOf(after).legs.length > transferOf(before).legs.length;
 
-const store = (turn: ShardTurn, saga: Saga): Saga => {
-  const live = isLive(saga);
-  turn.sql.exec(
-    `INSERT INTO sagas (id, kind, status, live, open_tag, doc) VALUES (?, ?, ?, ?, ?, ?)
-     ON CONFLICT (id) DO UPDATE SET status = excluded.status, live = excluded.live, open_tag = excluded.open_tag, doc = excluded.doc`,
-    saga.id,
-    saga.kind,
-    saga.status,
-    live ? 1 : 0,
-    openTag(saga),
-    JSON.stringify(saga),
-  );
+const store = (turn: ShardTurn, before: Saga | null, saga: Saga): Saga => {
+  const [live, tag, doc] = [isLive(saga), openTag(saga), JSON.stringify(saga)];
+  if (before === null) {
+    turn.sql.exec(
+      "INSERT INTO sagas (id, kind, status, live, open_tag, doc) VALUES (?, ?, ?, ?, ?, ?)",
+      saga.id,
+      saga.kind,
+      saga.status,
+      live ? 1 : 0,
+      tag,
+      doc,
+    );
+  } else if (live === isLive(before) && tag === openTag(before)) {
+    // SQLite writes the index of every column it is told to set, changed or not, and each is a row that is paid for.
+    turn.sql.exec("UPDATE sagas SET status = ?, doc = ? WHERE id = ?", saga.status, doc, saga.id);
+  } else {
+    turn.sql.exec(
+      "UPDATE sagas SET status = ?, live = ?, open_tag = ?, doc = ? WHERE id = ?",
+      saga.status,
+      live ? 1 : 0,
+      tag,
+      doc,
+      saga.id,
+    );
+  }
   keepTimer(turn, saga, live);
   return saga;
 };

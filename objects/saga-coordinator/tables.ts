@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 export * from "../kit/tables.ts";
@@ -15,7 +16,11 @@ export const sagas = sqliteTable(
     openTag: integer("open_tag"),
     doc: text("doc").notNull(),
   },
-  (table) => [index("sagas_live").on(table.live), index("sagas_open_tag").on(table.openTag)],
+  // Partial: what a saga is mostly pays for neither.
+  (table) => [
+    index("sagas_live").on(table.id).where(sql`live = 1`),
+    index("sagas_open").on(table.openTag).where(sql`open_tag IS NOT NULL`),
+  ],
 );
 
 /** One row an idempotent command: which saga it began, and the first answer once that is fixed. */
