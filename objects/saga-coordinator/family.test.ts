@@ -44,7 +44,35 @@ const within = (saga: Saga) => {
   const { child } = saga.input as unknown as KindInput;
   return { id: child?.saga ?? "", input: child?.input ?? {} };
 };
-makeKnown([IMPATIENT, STRAYING]);
+/** Would do so once the first saga has ended. */
+const TRIPPING = define({
+  ...FOLLOWED,
+  version: 962,
+  steps: [
+    pivot("decide", { posts: true }),
+    retriable("first", runs({ definition: APPROVED, first: (saga) => within(saga) })),
+    retriable("second", runs({ definition: APPROVED, first: (saga) => ({ ...within(saga), id: "sag_elsewhere" }) })),
+    retriable("post", { posts: true }),
+  ],
+});
+/** Could not undo its step. */
+const UNDOING_ELSEWHERE = define({
+  ...FOLLOWED,
+  version: 963,
+  steps: [
+    compensatable("reserve"),
+    compensatable(
+      "advance",
+      runs(
+        { definition: APPROVED, first: (saga) => within(saga) },
+        { definition: APPROVED, first: (saga) => ({ ...within(saga), id: "sag_elsewhere" }) },
+      ),
+    ),
+    pivot("decide", { posts: true }),
+    retriable("post", { posts: true }),
+  ],
+});
+makeKnown([IMPATIENT, STRAYING, TRIPPING, UNDOING_ELSEWHERE]);
 
 let world: World;
 let shard: Shard;
@@ -137,6 +165,25 @@ describe("one commit", () => {
 
   it("begins nothing that it could not begin itself: the saga is parked for its bug", async () => {
     began(STRAYING);
+    await settles();
+    expect(shard.sagas).toHaveLength(1);
+    expect(parent()).toMatchObject({ status: "parked", parked_reason: "internal: Error" });
+  });
+});
+
+describe("a bug in the rules of a saga", () => {
+  it("parks it, and not the saga whose end it was told of", async () => {
+    began(TRIPPING);
+    await settles();
+    changed(child(), approve);
+    world.at(shard, () => void shard.parts.driver.drive(child()));
+    await settles();
+    expect(shard.sagas.map(({ status }) => status).sort()).toEqual(["completed", "parked"]);
+    expect([child().status, parent().parked_reason]).toEqual(["completed", "internal: Error"]);
+  });
+
+  it("is found as a step begins, when it is in what would undo that step", async () => {
+    began(UNDOING_ELSEWHERE);
     await settles();
     expect(shard.sagas).toHaveLength(1);
     expect(parent()).toMatchObject({ status: "parked", parked_reason: "internal: Error" });
