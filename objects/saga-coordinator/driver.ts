@@ -7,8 +7,8 @@ import { metric } from "../kit/metrics.ts";
 import { CALLS, type CallTable, perform } from "./calls/perform.ts";
 import { announceStanding } from "./calls/pod.ts";
 import type { CallPort } from "./calls/port.ts";
-import { advance, parkBroken, takeUp } from "./decide.ts";
-import { type Committed, changeFamily, childBegunBy } from "./family.ts";
+import { advance, takeUp } from "./decide.ts";
+import { type Committed, changeFamily, ruled } from "./family.ts";
 import { liveSagas, loadSaga, SAGA_TIMER, type Said, type ShardTurn, TELL_TIMER, WATCHDOG_MS } from "./journal.ts";
 import { currentStep, isDue, needsCall, nextLook } from "./standing.ts";
 import type { ShardState } from "./state.ts";
@@ -68,7 +68,7 @@ export class Driver {
     const committed = await this.#actor.submit((turn) => {
       const before = loadSaga(turn.sql, id);
       if (before === null || guard?.(before, turn) === false) return null;
-      const after = this.#decide(before, change, turn);
+      const after = ruled(before, turn.now, (saga) => change(saga, turn));
       if (after === null) return null;
       return changeFamily(turn, before, after, said);
     });
@@ -196,19 +196,5 @@ export class Driver {
     const count = (this.#driving.get(id) ?? 1) - 1;
     if (count > 0) this.#driving.set(id, count);
     else this.#driving.delete(id);
-  }
-
-  #decide(before: Saga, change: Change, turn: ShardTurn): Saga | null {
-    try {
-      const after = change(before, turn);
-      // A saga that cannot begin what its step is has a bug too.
-      if (after !== null) childBegunBy(before, after);
-      return after;
-    } catch (error) {
-      if (!isLive(before)) throw error;
-      // A bug in one saga's rules stops that saga, not the batch it shares.
-      console.error(`saga ${before.id} parked: ${error instanceof Error ? error.message : "failed"}`);
-      return parkBroken(before, error instanceof Error ? error.name : "error", turn.now);
-    }
   }
 }

@@ -1,9 +1,9 @@
-import type { Saga } from "../../schema/sagas.ts";
+import { isLive, type Saga } from "../../schema/sagas.ts";
 import { streamOf } from "../../schema/streams.ts";
 import { fixEnd, requireCharge } from "./answers.ts";
 import { hedgeBegunBy } from "./begin-hedge.ts";
 import { transferRecord } from "./begin-transfer.ts";
-import { advance, type BeginSaga, begin } from "./decide.ts";
+import { advance, type BeginSaga, begin, parkBroken, type StepReport } from "./decide.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
 import { hedge } from "./definitions/hedge.ts";
 import { DEFINITIONS } from "./definitions/index.ts";
@@ -27,12 +27,16 @@ import { strayBookedBy } from "./stray-captures.ts";
 export type Committed = { before: Saga | null; saga: Saga };
 
 /** What the step at hand does; nothing, where the saga's definition is gone: it is parked, and that must not fail. */
-const doesAt = (saga: Saga) => DEFINITIONS.get(nameOf(saga))?.steps[saga.cursor]?.does;
+export const doesAt = (saga: Saga) => DEFINITIONS.get(nameOf(saga))?.steps[saga.cursor]?.does;
 
 /** The saga that this change of a saga begins as its step; throws where it cannot. Null: none. */
 export const childBegunBy = (before: Saga | null, after: Saga): { kin: Kin; first: BeginSaga } | null => {
-  const kin = begunBy(before, after, doesAt(after));
-  return kin === null ? null : { kin, first: beginningOf(after, kin) };
+  const does = doesAt(after);
+  const kin = begunBy(before, after, does);
+  if (kin === null || does?.type !== "saga") return null;
+  // Whether it could be undone is found out now, not when it must be.
+  if (does.undoneBy !== null) beginningOf(after, does.undoneBy);
+  return { kin, first: beginningOf(after, kin) };
 };
 
 /** Begins a saga, and with it whatever its first step begins: all that this commit journals of sagas, in its order. */
@@ -82,24 +86,42 @@ const takeBackChild = (turn: ShardTurn, before: Saga | null, saga: Saga): Commit
   return child === null || back === null ? [] : changeFamily(turn, child, back);
 };
 
-/** What the parent makes of a saga that has ended, or has its pivot behind it. One that is parked for its own bug hears nothing. */
+/** What the parent makes of a saga that has ended, or has its pivot behind it. */
 const tellParent = (turn: ShardTurn, { id, parent: parentId }: Saga): Committed[] => {
   const parent = parentId === undefined ? null : loadSaga(turn.sql, parentId);
-  const does = parent === null ? undefined : doesAt(parent);
-  if (parent === null || does?.type !== "saga") return [];
-  const sagas = sagasOf(parent, (kin) => loadSaga(turn.sql, kin));
-  const step = parent.steps[parent.cursor];
-  if (sagas === null || step === undefined || !sagas.some((kin) => kin?.id === id)) return [];
-  const [child, undoing] = sagas;
-  const move = moveOfKin(parent, child, undoing);
-  const isDeaf = parent.status === "parked" && (move.outcome === "pending" || isBroken(parent));
-  if (isDeaf || !isNews(step, move)) return [];
-  const report = { step: parent.cursor, epoch: parent.epoch, ...move };
-  const after = advance(unparked(parent), report, turn.now, turn.state.cutEpoch);
+  if (parent === null) return [];
+  const after = ruled(unparked(parent), turn.now, (standing) => {
+    const report = newsOf(parent, id, (kin) => loadSaga(turn.sql, kin));
+    return report === null ? null : advance(standing, report, turn.now, turn.state.cutEpoch);
+  });
   return after === null ? [] : changeFamily(turn, parent, after);
 };
 
+/** What a saga hears of `kin`, one of its step's; null: nothing. Parked, it hears of an end only; for a bug of its own, of nothing. */
+const newsOf = (saga: Saga, kin: string, load: (id: string) => Saga | null): StepReport | null => {
+  const sagas = sagasOf(saga, load);
+  const step = saga.steps[saga.cursor];
+  if (sagas === null || step === undefined || !sagas.some((one) => one?.id === kin)) return null;
+  const move = moveOfKin(saga, ...sagas);
+  const isDeaf = saga.status === "parked" && (move.outcome === "pending" || isBroken(saga));
+  return isDeaf || !isNews(step, move) ? null : { step: saga.cursor, epoch: saga.epoch, ...move };
+};
+
 const isBroken = ({ parked_reason }: Saga): boolean => parked_reason?.startsWith("internal:") === true;
+
+/** What a saga's rules make of it. A bug in them stops that saga, not the batch it shares nor its family; throws if it has ended. */
+export const ruled = (before: Saga, now: number, change: (saga: Saga) => Saga | null): Saga | null => {
+  try {
+    const after = change(before);
+    // One that cannot begin what its step is has a bug too.
+    if (after !== null) childBegunBy(before, after);
+    return after;
+  } catch (error) {
+    if (!isLive(before)) throw error;
+    console.error(`saga ${before.id} parked: ${error instanceof Error ? error.message : "failed"}`);
+    return parkBroken(before, error instanceof Error ? error.name : "error", now);
+  }
+};
 
 /** The saga that is a saga's step at hand, and the one that undoes it, as they stand. Null: the step is something else. */
 export const sagasOf = (

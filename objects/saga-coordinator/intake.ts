@@ -38,10 +38,9 @@ import { checkTransfer, mustExist, transferRecord, unknownAccount } from "./begi
 import type { BeginSaga } from "./decide.ts";
 import { chargeDefinition } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
-import { definitionOf } from "./definitions/index.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
-import { beginFamily, type Committed } from "./family.ts";
+import { beginFamily, type Committed, doesAt } from "./family.ts";
 import { countLive, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { closedPeriod } from "./periods.ts";
@@ -298,9 +297,7 @@ export class Intake {
     const { waiters, actor } = this.#deps;
     const started = actor.clock.now();
     const enough = (saga: Saga): boolean =>
-      !isLive(saga) ||
-      (saga.status === "waiting" && definitionOf(saga).steps[saga.cursor]?.does.type === "wait") ||
-      shutOut(saga) !== null;
+      !isLive(saga) || (saga.status === "waiting" && doesAt(saga)?.type === "wait") || shutOut(saga) !== null;
     let saga = await waiters.until(id, () => this.#saga(id), enough, waitMs);
     if (!enough(saga) && !saga.shown) {
       const left = Math.max(1, DOOR_MS - (actor.clock.now() - started));

@@ -16,6 +16,7 @@ const accountTiers: readonly Tier[] = [
 
 const coordinatorTiers: readonly Tier[] = [
   unit(coordinator, "decide", "decide-edges", "definitions/definition", "definitions/kinds"),
+  unit(coordinator, ...["deadline", "group", "sub-saga", "timer", "wait"].map((name) => `steps/${name}`), "family"),
   unit(coordinator, "driver", "intake", "webhooks", "begin-transfer", "calls/provider"),
   { ...unit(coordinator, "simulation"), name: "no money is made or lost" },
 ];
@@ -23,6 +24,8 @@ const coordinatorTiers: readonly Tier[] = [
 const DECIDING = [
   "decide",
   "standing",
+  "family",
+  ...["deadline", "group", "sub-saga", "timer", "wait"].map((name) => `steps/${name}`),
   ...["definition", "charge", "ledger-transfer", "index"].map((name) => `definitions/${name}`),
 ];
 

@@ -80,7 +80,7 @@ export const SPONSORED = transferWith(908, [
   reserve,
 ]);
 /** Has another transfer posted once it is decided. */
-export const FOLLOWED = transferWith(909, [reserve], [retriable("follow-up", runs(kin(ledgerTransfer, "child")))]);
+export const FOLLOWED = transferWith(909, [reserve], [retriable("follow_up", runs(kin(ledgerTransfer, "child")))]);
 /** Steps that may take no longer than this. */
 export const HURRIED = transferWith(
   910,
