@@ -22,6 +22,8 @@ const given = (): BenchOptions => {
 };
 
 const { run, only, withBaseline } = given();
+// An exit ends what was started; a signal alone would not.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(2));
 const chosen = SCENARIOS.filter(({ name }) => name.includes(only ?? ""));
 if (chosen.length === 0)
   fail(`no scenario is called ${only}; there are ${SCENARIOS.map(({ name }) => name).join(", ")}`);
