@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { faultsIn } from "../tests/support/checker.ts";
 import type { Verdict } from "../tests/support/verdict.ts";
 import { closedLoop, type Load, openLoop } from "./load/loops.ts";
@@ -7,6 +8,8 @@ export type RunOptions = {
   /** Each loop's length. */
   seconds: number;
   warmUpSeconds: number;
+  /** Between setting up and warming up: what is left to do 30 seconds after an account was opened is no part of what is measured. */
+  restSeconds: number;
   inFlight: readonly number[];
   seed: number;
 };
@@ -31,6 +34,7 @@ const runLoad = async (scenario: LoadScenario, target: Target, options: RunOptio
   const { operation } = stage;
   const numbering = { next: 0 };
   try {
+    await delay(options.restSeconds * 1_000);
     const levels = scenario.inFlight ?? options.inFlight;
     const warm = Math.min(WARM_UP_IN_FLIGHT, Math.max(...levels));
     const loads: Load[] = [];

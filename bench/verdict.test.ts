@@ -3,6 +3,7 @@ import { tpsIn } from "./baseline/pgbench.ts";
 import { pgbenchProgram, postgresFolder } from "./baseline/postgres.ts";
 import { sqlFolder } from "./baseline/target.ts";
 import { Histogram } from "./load/histogram.ts";
+import { benchOptions } from "./options.ts";
 import { tableOf } from "./report.ts";
 import { bestOf, type Outcome } from "./run.ts";
 import { exitCode, honesty, judge, type Pair, voidReason } from "./verdict.ts";
@@ -90,5 +91,22 @@ describe("the baseline's programs", () => {
   test("read another ledger's SQL where BASELINE_SQL says so", () => {
     expect(sqlFolder({ BASELINE_SQL: "/tmp/other" })).toBe("/tmp/other");
     expect(sqlFolder({})).toMatch(/bench\/baseline\/sql$/);
+  });
+});
+
+describe("the command line", () => {
+  test("measures everything at length unless it is told otherwise", () => {
+    const { run, only, withBaseline } = benchOptions([]);
+    expect([run.seconds, run.inFlight, only, withBaseline]).toEqual([10, [1, 16, 64, 256], null, true]);
+    expect(benchOptions(["--quick", "--only", "hot"])).toMatchObject({
+      run: { seconds: 2, restSeconds: 0 },
+      only: "hot",
+    });
+  });
+
+  test("refuses what it cannot mean", () => {
+    for (const args of [["--seconds", "0"], ["--in-flight", "1,x"], ["--rest", "-1"], ["--fast"]]) {
+      expect(() => benchOptions(args)).toThrow();
+    }
   });
 });

@@ -30,6 +30,8 @@ const printPrices = (measured: readonly Measured[]): void => {
 };
 
 const { update } = parseArgs({ options: { update: { type: "boolean", default: false } } }).values;
+// An exit ends what was started; a signal alone would not.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(2));
 const server = await startServer({ env: METERED });
 try {
   const measured = await measureAll(server);

@@ -70,9 +70,9 @@ const orderOf = ([from, to]: Pair): Order => ({
 });
 
 /** Sent until each is posted: it is one batch, however often. */
-const fund = async (target: Target): Promise<void> => {
+const fund = async (target: Target, accounts: number): Promise<void> => {
   const operator = api(target.url, target.operator);
-  const transfers = Array.from({ length: ACCOUNTS }, (_, index) => deposit(`bench${index}`, OPENING));
+  const transfers = Array.from({ length: accounts }, (_, index) => deposit(`bench${index}`, OPENING));
   const headers = { prefer: "wait=30" };
   await poll(
     async () => {
@@ -90,15 +90,15 @@ type Account = { debits_posted: string; credits_posted: string; holds: unknown[]
  * Each transfer that was acknowledged took a cent from some wallet once and gave it to another, those that were not answered may have;
  * nothing is held or on its way, and the books balance.
  */
-const checkTransfers = async (target: Target, posted: number, lost: number): Promise<Verdict[]> => {
+const checkTransfers = async (target: Target, size: number, posted: number, lost: number): Promise<Verdict[]> => {
   const operator = api(target.url, target.operator);
   const accounts = await inBatches(
-    Array.from({ length: ACCOUNTS }, (_, index) => nameOf(index)),
+    Array.from({ length: size }, (_, index) => nameOf(index)),
     async (name) => must(await operator.get<Account>(accountPath(name)), 200),
   );
   const sum = (side: "debits_posted" | "credits_posted") =>
     Number(accounts.reduce((total, account) => total + minor(account[side]), 0n));
-  const given = ACCOUNTS * Number(minor(OPENING));
+  const given = size * Number(minor(OPENING));
   const [out, into] = [sum("debits_posted"), sum("credits_posted") - given];
   const faults = out === into ? [] : [`${out} cents went out and ${into} came in`];
   if (out < posted || out > posted + lost) faults.push(`${out} cents moved`);
@@ -112,14 +112,14 @@ const checkTransfers = async (target: Target, posted: number, lost: number): Pro
 
 const short = ({ status, body }: Reply): string => `${status} ${body.slice(0, 200)}`;
 
-const single = (name: string, about: string, draw: Draw): LoadScenario => ({
+const single = (name: string, about: string, draw: Draw, accounts = ACCOUNTS): LoadScenario => ({
   kind: "load",
   name,
   about,
   unit: "transfer",
   units: 1,
   async setup(target, seed) {
-    await fund(target);
+    await fund(target, accounts);
     const random = seeded(seed);
     let [sent, posted, refused] = [0, 0, 0];
     return {
@@ -136,7 +136,7 @@ const single = (name: string, about: string, draw: Draw): LoadScenario => ({
           return reply.status === 201 ? null : short(reply);
         },
       },
-      check: () => checkTransfers(target, posted, sent - posted - refused),
+      check: () => checkTransfers(target, accounts, posted, sent - posted - refused),
     };
   },
 });
@@ -149,7 +149,7 @@ const batches: LoadScenario = {
   units: BATCH,
   inFlight: [1, 4],
   async setup(target, seed) {
-    await fund(target);
+    await fund(target, ACCOUNTS);
     const random = seeded(seed);
     let [sent, posted] = [0, 0];
     return {
@@ -167,7 +167,7 @@ const batches: LoadScenario = {
           return done === BATCH ? null : `${BATCH - done} of a batch were not posted`;
         },
       },
-      check: () => checkTransfers(target, posted, sent - posted),
+      check: () => checkTransfers(target, ACCOUNTS, posted, sent - posted),
     };
   },
 };
@@ -177,6 +177,6 @@ export const TRANSFERS: readonly LoadScenario[] = [
   single("transfers zipf", `among ${ACCOUNTS} accounts, Zipf 1.0`, zipfian),
   single("transfers hot credit", "from any of 999 accounts to one", (random) => [other(random, 0), 0]),
   single("transfers hot debit", "from one account to any of 999", (random) => [0, other(random, 0)]),
-  single("transfers ping-pong", "between two accounts, there and back", (_, index) => (index % 2 ? [0, 1] : [1, 0])),
+  single("transfers ping-pong", "between two accounts, there and back", (_, index) => (index % 2 ? [0, 1] : [1, 0]), 2),
   batches,
 ];
