@@ -112,7 +112,12 @@ export class Postgres implements AsyncDisposable {
   }
 
   pool(connections: number): pg.Pool {
-    return new pg.Pool({ host: this.host, user: "baseline", database: "postgres", max: connections });
+    const pool = new pg.Pool({ host: this.host, user: "baseline", database: "postgres", max: connections });
+    // A server that stops tells whoever has not quite hung up; a query that fails still tells its caller.
+    const unheard = () => undefined;
+    pool.on("error", unheard);
+    pool.on("connect", (client) => client.on("error", unheard));
+    return pool;
   }
 
   /** Stops at once; what is durable stays so, and the folder goes. */

@@ -13,6 +13,7 @@ const BATCH = 1_000;
 const CENT = { amount: "0.01", currency: "EUR" };
 /** A cent a transfer is not spent in any run. */
 const OPENING = "1000000.00";
+const FUNDED_AT_ONCE = 100;
 const FUNDED_MS = 120_000;
 
 type Pair = [from: number, to: number];
@@ -69,19 +70,26 @@ const orderOf = ([from, to]: Pair): Order => ({
   metadata: { reason: "bench" },
 });
 
-/** Sent until each is posted: it is one batch, however often. */
+/** So many at a time: each makes an account, which takes far longer than a transfer. Each batch is one, however often it is sent. */
 const fund = async (target: Target, accounts: number): Promise<void> => {
   const operator = api(target.url, target.operator);
-  const transfers = Array.from({ length: accounts }, (_, index) => deposit(`bench${index}`, OPENING));
   const headers = { prefer: "wait=30" };
-  await poll(
-    async () => {
-      const answer = await operator.post<{ results: BatchResult[] }>("/v1/ledger/batches", { transfers }, { headers });
-      return must(answer, 200).results.find(({ status }) => status !== 201) ?? null;
-    },
-    (open) => open === null,
-    FUNDED_MS,
-  );
+  const orders = Array.from({ length: accounts }, (_, index) => deposit(`bench${index}`, OPENING));
+  for (let from = 0; from < accounts; from += FUNDED_AT_ONCE) {
+    const transfers = orders.slice(from, from + FUNDED_AT_ONCE);
+    await poll(
+      async () => {
+        const answer = await operator.post<{ results: BatchResult[] }>(
+          "/v1/ledger/batches",
+          { transfers },
+          { headers },
+        );
+        return must(answer, 200).results.find(({ status }) => status !== 201) ?? null;
+      },
+      (open) => open === null,
+      FUNDED_MS,
+    );
+  }
 };
 
 type Account = { debits_posted: string; credits_posted: string; holds: unknown[] };
