@@ -17,9 +17,14 @@ const unit: TestProjectInlineConfiguration = {
   test: {
     name: "unit",
     include: ["{schema,objects,workers,sandbox,tools,policy,bench,tests/chaos}/**/*.test.ts"],
-    exclude: [...OUTSIDE, "**/*.workerd.test.ts"],
+    exclude: [...OUTSIDE, "**/*.workerd.test.ts", "bench/baseline/**"],
     testTimeout: 20_000,
   },
+};
+
+/** The stack that is measured beside ours, where its database is installed: no part of the product, so no part of `npm test`. */
+const baseline: TestProjectInlineConfiguration = {
+  test: { name: "baseline", include: ["bench/baseline/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
 };
 
 /** Durable Objects on real workerd. One runtime for all files: starting one a file costs more than the tests. */
@@ -91,6 +96,6 @@ export default defineConfig({
   // A transform that was stored knows nothing of a planted bug.
   test: {
     ...(planted === null ? {} : { fsModuleCache: false }),
-    projects: [unit, actors, "./objects/kit/vitest.config.ts", "./sandbox/vitest.config.ts", http, crash],
+    projects: [unit, actors, "./objects/kit/vitest.config.ts", "./sandbox/vitest.config.ts", http, crash, baseline],
   },
 });
