@@ -13,6 +13,7 @@ const simulation: Check = {
   file: `${sagas}/simulation.test.ts`,
   test: "no money is made or lost, whatever is delayed, doubled, lost or killed",
 };
+const kinds: Check = { ...simulation, test: "no money is made or lost by sagas with steps of every kind" };
 const model: Check = {
   project: "unit",
   file: `${account}/model.test.ts`,
@@ -211,6 +212,36 @@ export const PLANTED: readonly PlantedBug[] = [
     "schema/saga-operations.ts",
     "!hasEnded(saga) && !goesBack(saga) && !pivotStands(saga);",
     `saga.failure === null && saga.status !== "completed";`,
+  ]),
+  bug("a saga that is a step is left behind", kinds, [
+    `${sagas}/family.ts`,
+    "const back = child === null ? null : takenBack(",
+    "const back = child === null || child.parent === saga.id ? null : takenBack(",
+  ]),
+  bug("a saga goes back though its step can only go forward", kinds, [
+    "schema/saga-operations.ts",
+    " || steps.some(childStands);",
+    " || (steps.some(childStands) && steps.length === 0);",
+  ]),
+  bug("a saga does not hear that its step has ended", kinds, [
+    `${sagas}/family.ts`,
+    "return isDeaf || !isNews(step, move) ? null :",
+    `return isDeaf || !isNews(step, move) || move.outcome === "done" ? null :`,
+  ]),
+  bug("a group undoes all of its branches but one", kinds, [
+    `${sagas}/steps/group.ts`,
+    "branches.filter((branch) => known[branch] === undefined);",
+    `branches.filter((branch, at) => known[branch] === undefined && (at > 0 || phase !== "compensate"));`,
+  ]),
+  bug("a timer that is due is not heard", kinds, [
+    `${sagas}/decide.ts`,
+    `if (phase === "wait") phase = asks ? "query" : "forward";`,
+    `if (asks && phase === "wait") phase = "query";`,
+  ]),
+  bug("a wait outlasts its timeout", kinds, [
+    `${sagas}/decide.ts`,
+    "if (end === null || now < end) return null;",
+    "if (end === null || now >= 0) return null;",
   ]),
   bug("a stored no is forgotten", model, [
     `${account}/apply.ts`,
