@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cancel, resolveWait, takeUp } from "./decide.ts";
+import { cancel, isDue, resolveWait, takeUp } from "./decide.ts";
 import { RETRY } from "./definitions/definition.ts";
 import { currentStep } from "./standing.ts";
 import { beginCharge, DONE, inReview, T0, told, upTo } from "./testing/fixtures.ts";
@@ -35,6 +35,17 @@ describe("before the pivot", () => {
     const deadline = Date.parse(waiting.deadline_at);
     expect(takeUp(waiting, deadline - 1)).toBeNull();
     expect(takeUp(waiting, deadline)?.status).toBe("compensating");
+  });
+});
+
+describe("a retry that was planned", () => {
+  it("is due at its moment, and not a millisecond before", () => {
+    const planned = told(upTo(beginCharge("wallet"), "post"), { outcome: "unknown", retryInMs: 700 });
+    expect([isDue(planned, T0 + 699), isDue(planned, T0 + 700)]).toEqual([false, true]);
+  });
+
+  it("is none where nothing was planned", () => {
+    expect([isDue(inReview(), T0), isDue(upTo(beginCharge("wallet"), "post"), T0)]).toEqual([false, false]);
   });
 });
 

@@ -182,6 +182,18 @@ describe("a bug in the rules of a saga", () => {
     expect([child().status, parent().parked_reason]).toEqual(["completed", "internal: Error"]);
   });
 
+  it("whose version is gone does not hold up the saga that is its step", async () => {
+    began(SPONSORED);
+    await settles();
+    const { id, ...rest } = parkBroken(parent(), "Error", world.sim.now);
+    const doc = JSON.stringify({ id, ...rest, version: 999 });
+    shard.disk.storage.sql.exec("UPDATE sagas SET doc = ?, live = 0 WHERE id = ?", doc, id);
+    changed(child(), approve);
+    world.at(shard, () => void shard.parts.driver.drive(child()));
+    await settles();
+    expect([child().status, parent().status]).toEqual(["completed", "parked"]);
+  });
+
   it("is found as a step begins, when it is in what would undo that step", async () => {
     began(UNDOING_ELSEWHERE);
     await settles();

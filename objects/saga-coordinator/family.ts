@@ -20,7 +20,7 @@ import {
 } from "./journal.ts";
 import { takenBack, unparked } from "./operate.ts";
 import { leaveOriginal } from "./reversals.ts";
-import { beginningOf, beginsToUndo, begunBy, isNews, type Kin, moveOfKin } from "./steps/sub-saga.ts";
+import { beginningOf, beginsToUndo, begunBy, isNews, type Kin, moveOfKin, sagasOf } from "./steps/sub-saga.ts";
 import { strayBookedBy } from "./stray-captures.ts";
 
 /** One saga's change in a commit; `before` null: it began there. */
@@ -89,7 +89,7 @@ const takeBackChild = (turn: ShardTurn, before: Saga | null, saga: Saga): Commit
 /** What the parent makes of a saga that has ended, or has its pivot behind it. */
 const tellParent = (turn: ShardTurn, { id, parent: parentId }: Saga): Committed[] => {
   const parent = parentId === undefined ? null : loadSaga(turn.sql, parentId);
-  if (parent === null) return [];
+  if (parent === null || doesAt(parent)?.type !== "saga") return [];
   const after = ruled(unparked(parent), turn.now, (standing) => {
     const report = newsOf(parent, id, (kin) => loadSaga(turn.sql, kin));
     return report === null ? null : advance(standing, report, turn.now, turn.state.cutEpoch);
@@ -99,9 +99,11 @@ const tellParent = (turn: ShardTurn, { id, parent: parentId }: Saga): Committed[
 
 /** What a saga hears of `kin`, one of its step's; null: nothing. Parked, it hears of an end only; for a bug of its own, of nothing. */
 const newsOf = (saga: Saga, kin: string, load: (id: string) => Saga | null): StepReport | null => {
-  const sagas = sagasOf(saga, load);
+  const does = doesAt(saga);
   const step = saga.steps[saga.cursor];
-  if (sagas === null || step === undefined || !sagas.some((one) => one?.id === kin)) return null;
+  if (does?.type !== "saga" || step === undefined) return null;
+  const sagas = sagasOf(saga, does, load);
+  if (!sagas.some((one) => one?.id === kin)) return null;
   const move = moveOfKin(saga, ...sagas);
   const isDeaf = saga.status === "parked" && (move.outcome === "pending" || isBroken(saga));
   return isDeaf || !isNews(step, move) ? null : { step: saga.cursor, epoch: saga.epoch, ...move };
@@ -121,14 +123,4 @@ export const ruled = (before: Saga, now: number, change: (saga: Saga) => Saga | 
     console.error(`saga ${before.id} parked: ${error instanceof Error ? error.message : "failed"}`);
     return parkBroken(before, error instanceof Error ? error.name : "error", now);
   }
-};
-
-/** The saga that is a saga's step at hand, and the one that undoes it, as they stand. Null: the step is something else. */
-export const sagasOf = (
-  saga: Saga,
-  load: (id: string) => Saga | null,
-): [child: Saga | null, undoing: Saga | null] | null => {
-  const does = doesAt(saga);
-  if (does?.type !== "saga") return null;
-  return [load(does.child.first(saga).id), does.undoneBy === null ? null : load(does.undoneBy.first(saga).id)];
 };

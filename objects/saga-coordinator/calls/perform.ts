@@ -6,7 +6,7 @@ import { stepDefinition } from "../definitions/index.ts";
 import { constrainedAccounts, transferInput } from "../definitions/ledger-transfer.ts";
 import { callBranches } from "../steps/group.ts";
 import type { Call, Move } from "../steps/move.ts";
-import { moveOfKin } from "../steps/sub-saga.ts";
+import { moveOfKin, sagasOf } from "../steps/sub-saga.ts";
 import { tick } from "../steps/timer.ts";
 import { awaitEvent } from "../steps/wait.ts";
 import { decideAt, postEverywhere, reserveAt, voidAt } from "./accounts.ts";
@@ -99,9 +99,7 @@ const moveOf = async (saga: Saga, port: CallPort, calls: Readonly<Record<string,
       return tick(saga, does, port.now());
     case "group":
       return callBranches(saga, does, (branch) => callOf(`${name}/${branch}`), port);
-    case "saga": {
-      const load = (id: string | undefined): Saga | null => (id === undefined ? null : port.saga(id));
-      return moveOfKin(saga, load(does.child.first(saga).id), load(does.undoneBy?.first(saga).id));
-    }
+    case "saga":
+      return moveOfKin(saga, ...sagasOf(saga, does, (id) => port.saga(id)));
   }
 };

@@ -57,6 +57,16 @@ export const beginsToUndo = (before: Saga | null, after: Saga): boolean => {
   return after.status === "compensating" && isUndoing(after) && (before === null || !isUndoing(before));
 };
 
+/** The saga that is a step of another, and the one that undoes it, as they stand; null: not begun. */
+export const sagasOf = (
+  saga: Saga,
+  { child, undoneBy }: SubSaga,
+  load: (id: string) => Saga | null,
+): [child: Saga | null, undoing: Saga | null] => [
+  load(child.first(saga).id),
+  undoneBy === null ? null : load(undoneBy.first(saga).id),
+];
+
 /**
  * What a step makes of how its sagas stand. Going back: undone once the child is, or, when it had completed, once the saga that
  * takes it back has. Otherwise: the child's end is its own; until then it waits, and knows whether the child can still go back.
