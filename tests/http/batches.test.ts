@@ -168,7 +168,10 @@ const randomOf = (seed: number) => {
   };
 };
 
-test("ten thousand transfers at once among fifty accounts leave none below its floor, and every cent where a replay puts it", async () => {
+/** How many; `TRANSFERS=10000` for a long run. */
+const CROWD = Number(process.env.TRANSFERS ?? 2_500);
+
+test(`${CROWD} transfers at once among fifty accounts leave none below its floor, and every cent where a replay puts it`, async () => {
   const seed = Number(process.env.SEED ?? 20_260_101);
   const random = randomOf(seed);
   const users = Array.from({ length: 50 }, (_, at) => `runner-${at}`);
@@ -178,16 +181,16 @@ test("ten thousand transfers at once among fifty accounts leave none below its f
   expect(new Set(statuses(await results(funding)))).toEqual(new Set(["201"]));
   for (const order of funding) reference.transfer(order);
 
-  const orders = Array.from({ length: 10_000 }, () => {
+  const orders = Array.from({ length: CROWD }, () => {
     const from = random(users.length);
     const to = (from + 1 + random(users.length - 1)) % users.length;
     // Half of them are small; the other half asks for more than most people ever have.
     const amount = random(2) === 0 ? 1 + random(500) : 6_000 + random(20_000);
     return gift(name(from), name(to), `${Math.floor(amount / 100)}.${String(amount % 100).padStart(2, "0")}`);
   });
-  const batches = Array.from({ length: 20 }, (_, at) => orders.slice(at * 500, (at + 1) * 500));
+  const batches = Array.from({ length: Math.ceil(CROWD / 500) }, (_, at) => orders.slice(at * 500, (at + 1) * 500));
   const answers = (await inBatches(batches, results)).flat();
-  expect(answers).toHaveLength(10_000);
+  expect(answers).toHaveLength(CROWD);
   let [accepted, refused] = [0, 0];
   const late: string[] = [];
   for (const [at, answer] of answers.entries()) {
@@ -206,10 +209,10 @@ test("ten thousand transfers at once among fifty accounts leave none below its f
       60_000,
     ),
   );
-  expect([accepted >= 3_000, refused >= 3_000], `seed ${seed}: ${accepted} accepted, ${refused} refused`).toEqual([
-    true,
-    true,
-  ]);
+  expect(
+    [accepted >= 0.3 * CROWD, refused >= 0.3 * CROWD],
+    `seed ${seed}: ${accepted} accepted, ${refused} refused`,
+  ).toEqual([true, true]);
   const found = await inBatches(users, async (user) => [user, await balance(`wallet:${user}:EUR`)] as const);
   for (const [user, amount] of found) {
     expect([user, amount], `seed ${seed}`).toEqual([user, String(reference.balances.get(`wallet:${user}:EUR`))]);

@@ -161,6 +161,8 @@ describe("a definition is taken", () => {
     ["of every kind in order", [compensatable("c"), pivot("debit"), retriable("r")]],
     ["without a pivot", [compensatable("c"), retriable("r")]],
     ["that only goes forward", [retriable("r"), retriable("s")]],
+    ["that only goes forward, in time", [retriable("r", { deadlineMs: 1 })]],
+    ["whose gaps do not grow", [retriable("r", { retry: { baseMs: 5, capMs: 5, parkAfterMs: 5 } })]],
     [
       "with a wait as long as its saga, and one after its pivot that is longer",
       [
@@ -202,6 +204,10 @@ describe("a definition is taken", () => {
   ])("%s", (_name, steps) => {
     expect(made(steps).steps).toHaveLength(steps.length);
   });
+});
+
+it("a deadline may be as far ahead as any", () => {
+  expect(made([retriable("r")], "r", LONGEST_MS).deadlineMs).toBe(LONGEST_MS);
 });
 
 describe("the gap before a retry", () => {

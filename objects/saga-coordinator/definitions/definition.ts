@@ -106,7 +106,7 @@ const flawOf = (step: StepDefinition, definition: SagaDefinition): string | null
       if (step.kind === "pivot") return "cannot decide";
   }
   if (does.type === "group") return flawOfGroup(step, does);
-  if (step.unknown === "ask" || step.posts) return "makes no call";
+  if (step.posts) return "makes no call";
   return does.type === "wait" ? flawOfWait(step, does) : flawOfTimer(step);
 };
 

@@ -20,7 +20,7 @@ import {
   convertedByWalletV2,
 } from "./charge.ts";
 import { hedge } from "./hedge.ts";
-import { definitionOf, stepDefinition } from "./index.ts";
+import { definitionOf, makeKnown, stepDefinition } from "./index.ts";
 import { constrainedAccounts, isConstrained, ledgerTransfer } from "./ledger-transfer.ts";
 
 const shape = ({ steps }: typeof chargeByInstrument) => steps.map(({ name, kind }) => `${name}: ${kind}`);
@@ -90,6 +90,11 @@ describe("version 2 and later", () => {
     ]);
   });
 
+  it("of a converted charge by wallet lets legs out where the wallet decides, not before", () => {
+    for (const { steps } of [convertedByWalletV2, convertedByWallet])
+      expect(steps.filter(({ posts }) => posts).map(({ name }) => name)).toEqual(["debit", "post"]);
+  });
+
   it("3 of a converted charge by wallet reserves what the rate makes before the wallet decides", () => {
     expect(shape(convertedByWallet)).toEqual([
       "admit: compensatable",
@@ -143,6 +148,10 @@ it("version 1 of a hedge only goes forward", () => {
 });
 
 describe("a saga's definition", () => {
+  it("is made known once", () => {
+    expect(() => makeKnown([hedge])).toThrow("two definitions are hedge/1");
+  });
+
   it("follows from what it is and what it is paid with", () => {
     expect(definitionOf(beginCharge("instrument"))).toBe(chargeByInstrument);
     expect(definitionOf(beginCharge("wallet"))).toBe(chargeByWallet);
