@@ -44,7 +44,7 @@ const { SEED, SEEDS } = process.env;
 if (SEED === undefined)
   for (const said of ["error", "log"] as const) vi.spyOn(console, said).mockReturnValue(undefined);
 
-const seeds = SEED === undefined ? Array.from({ length: Number(SEEDS ?? 2_000) }, (_, at) => at + 1) : [Number(SEED)];
+const seeds = SEED === undefined ? Array.from({ length: Number(SEEDS ?? 1_000) }, (_, at) => at + 1) : [Number(SEED)];
 
 describe("random histories", () => {
   it("no money is made or lost, whatever is delayed, doubled, lost or killed", { timeout: 600_000 }, async () => {

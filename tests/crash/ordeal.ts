@@ -20,6 +20,16 @@ export type Payment = {
   funds?: string;
   /** The currency it settles in, where that is another. */
   settle?: string;
+  /** Up to this step it is as another payment that is struck everywhere: `CRASH_POINTS=all` strikes it there as well. */
+  from_step?: string;
+};
+
+/** The points of a payment that are its own to be struck at. */
+const ownPoints = (points: readonly string[], { from_step }: Payment): readonly string[] => {
+  if (from_step === undefined || process.env.CRASH_POINTS === "all") return points;
+  const first = points.findIndex((point) => point.startsWith(`charge:${from_step}:`));
+  if (first < 0) throw new Error(`no point of ${from_step} was passed`);
+  return points.slice(first);
 };
 
 const PAYERS = ["bob", "carol", "dave", "erin"];
@@ -185,8 +195,9 @@ export const endure = async (title: string, payment: Payment): Promise<void> => 
   const { funds } = payment;
   if (funds !== undefined) for (const payer of PAYERS) await fundWallet(stage.witness.operator, payer, funds);
   const ordeal = new Ordeal(stage, payment);
-  const goals: Goal[] = (await ordeal.undisturbed()).map((point) => ({ point, ways: [[]] }));
-  const usual = new Set(goals.map(({ point }) => pointName(point)));
+  const undisturbed = await ordeal.undisturbed();
+  const goals: Goal[] = ownPoints(undisturbed, payment).map((point) => ({ point, ways: [[]] }));
+  const usual = new Set(undisturbed.map(pointName));
   const missed: string[] = [];
   // Grows while it is walked: a point that only a recovery passes is struck there.
   for (const { point, ways } of goals) {
