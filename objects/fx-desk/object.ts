@@ -234,7 +234,7 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
       this.#keep(turn, op, decideAccept(turn.state, deal, quote, op, settings.limitMinor, turn.now));
     if (deal !== null) return decide(null);
     if (order !== null && "rejection" in order) return order;
-    if (op.quote !== null) return decide(op.quote === null ? null : this.#rows.quote(op.quote));
+    if (op.quote !== null) return decide(this.#rows.quote(op.quote));
     if (order === null) throw new Error("an accept without a quote, and nobody was asked");
     // Before a quote is given: one that could not be accepted is nobody's.
     const full = pastLimit(turn.state, op.sell, settings.limitMinor);

@@ -1,6 +1,6 @@
 import { chargeInput, riskOf } from "../../../schema/charges.ts";
 import { waits } from "../steps/wait.ts";
-import { compensatable, define, pivot, retriable, type SagaDefinition } from "./definition.ts";
+import { compensatable, define, pivot, retriable, type SagaDefinition, type StepDefinition } from "./definition.ts";
 
 /** A charge that nobody has decided by then goes back, and a review never outlasts it. Milliseconds. */
 const DEADLINE_MS = 7 * 86_400_000;
@@ -15,32 +15,30 @@ const admission = [
   }),
 ];
 
+const accept = compensatable("accept");
+const reserve = compensatable("reserve");
+const capture = pivot("capture", { unknown: "ask" });
+const debit = pivot("debit", { posts: true });
+const convert = retriable("convert");
+
+/** Every charge is admitted first, and posted and concluded last; the steps between are its own. */
+const charge = (version: number, door: "reserve" | "debit", ...own: StepDefinition[]): SagaDefinition =>
+  define({
+    kind: "charge",
+    version,
+    door,
+    deadlineMs: DEADLINE_MS,
+    steps: [...admission, ...own, retriable("post", { posts: true }), retriable("conclude")],
+  });
+
 /**
  * A charge from an instrument: the provider's capture is the pivot. Until its intent everything can be given back; after it the
  * money is posted, however long that takes.
  */
-export const chargeByInstrument: SagaDefinition = define({
-  kind: "charge",
-  version: 1,
-  door: "reserve",
-  deadlineMs: DEADLINE_MS,
-  steps: [
-    ...admission,
-    compensatable("reserve"),
-    pivot("capture", { unknown: "ask" }),
-    retriable("post", { posts: true }),
-    retriable("conclude"),
-  ],
-});
+export const chargeByInstrument = charge(1, "reserve", reserve, capture);
 
 /** A charge from a wallet as it was before pods' accounts could have a cap: the wallet's post is the decision. */
-export const chargeByWalletV1: SagaDefinition = define({
-  kind: "charge",
-  version: 1,
-  door: "debit",
-  deadlineMs: DEADLINE_MS,
-  steps: [...admission, pivot("debit", { posts: true }), retriable("post", { posts: true }), retriable("conclude")],
-});
+export const chargeByWalletV1 = charge(1, "debit", debit);
 
 /**
  * Before the wallet decides, the pod's credit is reserved where it may be refused: under a cap, and after a review, which may have
@@ -51,72 +49,19 @@ const reserveUnderCap = compensatable("reserve", {
 });
 
 /** A charge from the payer's own wallet: the wallet's post is the decision, so an empty wallet is a refusal and no charge. */
-export const chargeByWallet: SagaDefinition = define({
-  kind: "charge",
-  version: 2,
-  door: "debit",
-  deadlineMs: DEADLINE_MS,
-  steps: [
-    ...admission,
-    reserveUnderCap,
-    pivot("debit", { posts: true }),
-    retriable("post", { posts: true }),
-    retriable("conclude"),
-  ],
-});
+export const chargeByWallet = charge(2, "debit", reserveUnderCap, debit);
 
 /**
  * A charge that settles in another currency. The desk accepts a rate after the review, so that nobody's thinking time costs the
  * house, and before the reserve, which is of what the rate makes. The commit that ends `convert` begins the hedge.
  */
-export const convertedByInstrument: SagaDefinition = define({
-  kind: "charge",
-  version: 2,
-  door: "reserve",
-  deadlineMs: DEADLINE_MS,
-  steps: [
-    ...admission,
-    compensatable("accept"),
-    compensatable("reserve"),
-    pivot("capture", { unknown: "ask" }),
-    retriable("convert"),
-    retriable("post", { posts: true }),
-    retriable("conclude"),
-  ],
-});
+export const convertedByInstrument = charge(2, "reserve", accept, reserve, capture, convert);
 
 /** The same from the payer's wallet, as it was before pods' accounts could have a cap. */
-export const convertedByWalletV2: SagaDefinition = define({
-  kind: "charge",
-  version: 2,
-  door: "debit",
-  deadlineMs: DEADLINE_MS,
-  steps: [
-    ...admission,
-    compensatable("accept"),
-    pivot("debit", { posts: true }),
-    retriable("convert"),
-    retriable("post", { posts: true }),
-    retriable("conclude"),
-  ],
-});
+export const convertedByWalletV2 = charge(2, "debit", accept, debit, convert);
 
 /** The same, with what the rate makes reserved at the pod before the wallet decides. */
-export const convertedByWallet: SagaDefinition = define({
-  kind: "charge",
-  version: 3,
-  door: "debit",
-  deadlineMs: DEADLINE_MS,
-  steps: [
-    ...admission,
-    compensatable("accept"),
-    reserveUnderCap,
-    pivot("debit", { posts: true }),
-    retriable("convert"),
-    retriable("post", { posts: true }),
-    retriable("conclude"),
-  ],
-});
+export const convertedByWallet = charge(3, "debit", accept, reserveUnderCap, debit, convert);
 
 /**
  * The definition that a charge begins with: by what it is paid with, whether it converts, and whether it was asked what is known of

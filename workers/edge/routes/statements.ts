@@ -39,28 +39,6 @@ const minorOf = (amount: string, currency: string): bigint => {
   return minor;
 };
 
-const balanceResource = ({
-  account,
-  as_of,
-  at,
-  balance,
-  debits_posted,
-  credits_posted,
-  seq,
-  recorded_at,
-  hash,
-}: BalanceRecord) => ({
-  account,
-  as_of,
-  at,
-  balance,
-  debits_posted,
-  credits_posted,
-  seq,
-  recorded_at,
-  hash,
-});
-
 /** A logical account at a moment: sums, and each stripe with the event it was read at. */
 const stripedBalance = (account: string, records: readonly BalanceRecord[]) => {
   const [first] = records;
@@ -133,7 +111,7 @@ export const statementRoutes = [
         if (!result.ok) return result;
         records.push(result.value);
       }
-      return answer(200, striped ? stripedBalance(name, records) : balanceResource(records[0] as BalanceRecord));
+      return answer(200, striped ? stripedBalance(name, records) : records[0]);
     },
   }),
   defineRoute({
