@@ -3,7 +3,7 @@ import { NOT_KEPT, type Rejection } from "../../schema/rejections.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { PodReply } from "../../schema/rpc/pod.ts";
 import type { Turn } from "../kit/actor.ts";
-import { findKept, keepUnderKey } from "../kit/kept-answers.ts";
+import { keepUnderKey } from "../kit/kept-answers.ts";
 
 type Invitation = Extract<PodReply, { type: "invitation" }>;
 /** A reply as it is kept: an invitation's token sealed under its maker's data key, null when there is no key to keep it for. */
@@ -14,10 +14,6 @@ export type KeptAnswer =
 
 /** Whether an answer stays under its key: refusals that leave nothing may be tried again with the same key. */
 export const isKept = (answer: KeptAnswer): boolean => answer.ok || !NOT_KEPT.has(answer.rejection.code);
-
-/** The answer kept under a key, and the request it was given to; null when there is none. */
-export const findAnswer = (sql: SqlStorage, key: CommandKey): { request: string; answer: KeptAnswer } | null =>
-  findKept<KeptAnswer>(sql, key);
 
 /** Keeps an answer, and sees to it that it is forgotten in time. Nothing without a key, or for an answer that is not kept. */
 export const keepAnswer = (

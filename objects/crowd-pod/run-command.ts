@@ -1,11 +1,12 @@
 import type { Sealed } from "../../schema/charges.ts";
 import { canonicalJson, type Meta } from "../../schema/events.ts";
 import type { PodRecord } from "../../schema/pods.ts";
-import { firstDifference, type Result, reject } from "../../schema/rejections.ts";
+import { type Result, reject } from "../../schema/rejections.ts";
 import type { Answered, CommandKey } from "../../schema/rpc/actor.ts";
 import type { CreatePod, PodCommand, Viewer } from "../../schema/rpc/pod.ts";
 import type { Turn } from "../kit/actor.ts";
-import { findAnswer, type KeptAnswer, type KeptReply, keepAnswer } from "./answers.ts";
+import { findKept } from "../kit/kept-answers.ts";
+import { type KeptAnswer, type KeptReply, keepAnswer } from "./answers.ts";
 import { decide, decideCreate, type Facts, type ReplyDraft } from "./decide.ts";
 import { tokenHash } from "./invitation-token.ts";
 import type { PodEvent, PodState } from "./state.ts";
@@ -75,13 +76,9 @@ export const runCommand = (turn: PodTurn, order: Order): { replayed: boolean; an
   const { command, viewer, meta, sealed } = order;
   const key = withoutToken(order.key, command);
   const request_id = meta.correlation;
-  const kept = findAnswer(turn.sql, key);
-  if (kept !== null) {
-    const field = firstDifference(JSON.parse(kept.request), JSON.parse(key.request));
-    if (field === null) return { replayed: true, answer: kept.answer };
-    const { rejection } = reject("idempotency_mismatch", "this key was used for another command", { field });
-    return { replayed: false, answer: { ok: false, rejection, request_id } };
-  }
+  const kept = findKept<KeptAnswer>(turn.sql, key);
+  if (kept?.ok === false) return { replayed: false, answer: { ...kept, request_id } };
+  if (kept !== null) return { replayed: true, answer: kept.value };
   const decision = decide(turn.state, command, viewer, factsFor(turn, order));
   if (decision.ok) record(turn, decision.events, meta);
   const answer: KeptAnswer = decision.ok

@@ -1,5 +1,6 @@
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
+export { commands } from "../kit/kept-answers-table.ts";
 export * from "../kit/tables.ts";
 
 /** One row, once the pod is created: the command that made it and the answer it got, repeated to whoever sends it again. */
@@ -8,20 +9,6 @@ export const creation = sqliteTable("creation", {
   request: text("request").notNull(),
   answer: text("answer").notNull(),
 });
-
-/** Answers kept under an idempotency key. `at` in milliseconds; no row holds an invitation's token in clear. */
-export const commands = sqliteTable(
-  "commands",
-  {
-    subject: text("subject").notNull(),
-    command: text("command").notNull(),
-    key: text("key").notNull(),
-    request: text("request").notNull(),
-    answer: text("answer").notNull(),
-    at: integer("at").notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.subject, table.command, table.key] }), index("commands_at").on(table.at)],
-);
 
 /** Every invitation ever made, so that one that was used or died is told from one that never was. */
 export const invitations = sqliteTable("invitations", {

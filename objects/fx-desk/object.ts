@@ -19,7 +19,7 @@ import { streamOf } from "../../schema/streams.ts";
 import { Actor, type Turn } from "../kit/actor.ts";
 import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
 import { faultPoint } from "../kit/faults.ts";
-import { findAnswer, keepAnswer, nextKeyEnd, pruneAnswers } from "./answers.ts";
+import { findKept, forgetKept, keepUnderKey, PRUNE_BATCH, PRUNE_TIMER, pruneBy } from "../kit/kept-answers.ts";
 import { Asking } from "./asking.ts";
 import {
   type Deal,
@@ -45,9 +45,6 @@ import { deskBooks, indicativeRates } from "./view.ts";
 
 /** Operations one call may carry. */
 export const MAX_OPS = 256;
-/** Rows of each table forgotten in one turn. */
-const PRUNE_BATCH = 500;
-const PRUNE_TIMER = "prune";
 const PRUNE_AGAIN_MS = 1_000;
 const CLOSED_DOOR_RETRY_MS = 1_000;
 
@@ -85,7 +82,7 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
     const door = this.#actor.closedDoor;
     if (door !== null) return { ok: false, rejection: door };
     const { settings, fees, asking } = this.#open();
-    const kept = findAnswer(this.#actor.sql, key) ?? faultIn(request, settings.band_bps);
+    const kept = givenBefore(this.#actor.sql, key) ?? faultIn(request, settings.band_bps);
     if (kept !== null) return kept;
     const full = this.#actor.nearlyFull;
     if (full !== null) return { ok: false, rejection: full };
@@ -94,13 +91,13 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
     if (offers === null) return reject("overloaded", "too many quotes are being asked for", { retry_after: 1 });
     return this.#submit((turn): Result<Answered<QuoteRecord>> => {
       // Another call under the same key may have been answered while the providers were asked.
-      const meanwhile = findAnswer(turn.sql, key);
+      const meanwhile = givenBefore(turn.sql, key);
       if (meanwhile !== null) return meanwhile;
       const given = giveQuote(turn, this.#rows, { request, offers, askedAt, meta }, settings, fees);
       if (!given.ok) return given;
       const record = recordOf(given.value.quote.terms, "open");
       this.#forgetAt(turn, given.value.pruneAt);
-      this.#forgetAt(turn, keepAnswer(turn.sql, key, record, turn.now));
+      keepUnderKey(turn, key, record);
       return { ok: true, value: { replayed: false, value: record } };
     });
   }
@@ -277,20 +274,24 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
   }
 
   #forgetAt({ timers }: DeskTurn, at: number | null): void {
-    if (at === null) return;
-    const due = timers.dueAt(PRUNE_TIMER, "");
-    if (due === null || at < due) timers.set(PRUNE_TIMER, "", at);
+    if (at !== null) pruneBy(timers, at);
   }
 
   #prune(): void {
     this.#actor.turn(({ sql, timers, now }) => {
       this.#rows.prune(now, PRUNE_BATCH);
-      pruneAnswers(sql, now, PRUNE_BATCH);
-      const due = [this.#rows.nextPrune(), nextKeyEnd(sql)].filter((at) => at !== null);
+      const nextKey = forgetKept({ sql, now });
+      const due = [this.#rows.nextPrune(), nextKey].filter((at) => at !== null);
       if (due.length === 0) timers.clear(PRUNE_TIMER, "");
       else timers.set(PRUNE_TIMER, "", Math.max(now + PRUNE_AGAIN_MS, Math.min(...due)));
     });
   }
 }
+
+/** The quote given under a key, or that the key belongs to another request; null when there is neither. */
+const givenBefore = (sql: SqlStorage, key: CommandKey): Result<Answered<QuoteRecord>> | null => {
+  const kept = findKept<QuoteRecord>(sql, key);
+  return kept?.ok === true ? { ok: true, value: { replayed: true, value: kept.value } } : kept;
+};
 
 const metaOf = ({ principal, correlation, saga }: DeskOp) => ({ principal, correlation, causation: saga });

@@ -1,5 +1,6 @@
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
+export { commands } from "../kit/kept-answers-table.ts";
 export * from "../kit/tables.ts";
 
 /** Quotes given, as they were given: `terms` is the record without its status. Times in milliseconds. */
@@ -30,18 +31,4 @@ export const deals = sqliteTable(
     pruneAt: integer("prune_at"),
   },
   (table) => [index("deals_by_prune").on(table.pruneAt)],
-);
-
-/** The quote given under an idempotency key. `at` in milliseconds. */
-export const commands = sqliteTable(
-  "commands",
-  {
-    subject: text("subject").notNull(),
-    command: text("command").notNull(),
-    key: text("key").notNull(),
-    request: text("request").notNull(),
-    answer: text("answer").notNull(),
-    at: integer("at").notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.subject, table.command, table.key] }), index("commands_at").on(table.at)],
 );

@@ -1,3 +1,4 @@
+import { firstDifference, type Result, reject } from "../../schema/rejections.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { Turn } from "./actor.ts";
 
@@ -10,13 +11,10 @@ export const PRUNE_TIMER = "prune";
 type Writing = Pick<Turn<unknown>, "sql" | "timers" | "now">;
 
 /**
- * Answers kept under idempotency keys, in an actor's `commands(subject, command, key, request, answer, at)`. Raw SQL: one row by its
- * primary key, inside a turn, where a query builder's work would be repeated for every command.
+ * The answer kept under a key in an actor's `commands`, refused where the key belongs to another request; null when there is
+ * neither. Raw SQL: one row by its primary key, inside a turn, where a query builder's work would be repeated for every command.
  */
-export const findKept = <A>(
-  sql: SqlStorage,
-  { subject, command, key }: CommandKey,
-): { request: string; answer: A } | null => {
+export const findKept = <A>(sql: SqlStorage, { subject, command, key, request }: CommandKey): Result<A> | null => {
   if (key === null) return null;
   const [row] = sql
     .exec<{ request: string; answer: string }>(
@@ -26,7 +24,11 @@ export const findKept = <A>(
       key,
     )
     .toArray();
-  return row === undefined ? null : { request: row.request, answer: JSON.parse(row.answer) as A };
+  if (row === undefined) return null;
+  const field = firstDifference(JSON.parse(row.request), JSON.parse(request));
+  return field === null
+    ? { ok: true, value: JSON.parse(row.answer) as A }
+    : reject("idempotency_mismatch", "this key was used for another command", { field });
 };
 
 /** Keeps an answer, and sees to it that it is forgotten in time. Nothing without a key. */
@@ -45,17 +47,29 @@ export const keepUnderKey = (
     JSON.stringify(answer),
     now,
   );
-  if (timers.dueAt(PRUNE_TIMER, "") === null) timers.set(PRUNE_TIMER, "", now + KEPT_MS);
+  pruneBy(timers, now + KEPT_MS);
 };
 
-/** The prune timer: forgets the oldest answers that are due, and comes back for the next. */
-export const pruneAnswers = ({ sql, timers, now }: Writing): void => {
+/** Sees to it that the actor's prune timer comes no later than `at`. */
+export const pruneBy = (timers: Writing["timers"], at: number): void => {
+  const due = timers.dueAt(PRUNE_TIMER, "");
+  if (due === null || at < due) timers.set(PRUNE_TIMER, "", at);
+};
+
+/** Forgets the oldest answers that are due. When the next one is; null: none is left. */
+export const forgetKept = ({ sql, now }: Pick<Writing, "sql" | "now">): number | null => {
   sql.exec(
     "DELETE FROM commands WHERE rowid IN (SELECT rowid FROM commands WHERE at <= ? ORDER BY at LIMIT ?)",
     now - KEPT_MS,
     PRUNE_BATCH,
   );
   const [oldest] = sql.exec<{ at: number | null }>("SELECT min(at) AS at FROM commands").toArray();
-  if (oldest?.at == null) timers.clear(PRUNE_TIMER, "");
-  else timers.set(PRUNE_TIMER, "", oldest.at + KEPT_MS);
+  return oldest?.at == null ? null : oldest.at + KEPT_MS;
+};
+
+/** The prune timer of an actor that has nothing else to forget: comes back for the next. */
+export const pruneAnswers = (turn: Writing): void => {
+  const next = forgetKept(turn);
+  if (next === null) turn.timers.clear(PRUNE_TIMER, "");
+  else turn.timers.set(PRUNE_TIMER, "", next);
 };

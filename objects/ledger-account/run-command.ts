@@ -1,5 +1,5 @@
 import type { Meta } from "../../schema/events.ts";
-import { firstDifference, NOT_KEPT, type Rejection, reject } from "../../schema/rejections.ts";
+import { NOT_KEPT, type Rejection } from "../../schema/rejections.ts";
 import type { AccountCommand, AccountCommandAnswer, AccountReply } from "../../schema/rpc/account.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { Turn } from "../kit/actor.ts";
@@ -23,12 +23,8 @@ export const runCommand = (
 ): AccountCommandAnswer => {
   const request_id = meta.correlation;
   const kept = findKept<Kept>(turn.sql, key);
-  if (kept !== null) {
-    const field = firstDifference(JSON.parse(kept.request), JSON.parse(key.request));
-    if (field === null) return answerOf(kept.answer, true);
-    const { rejection } = reject("idempotency_mismatch", "this key was used for another command", { field });
-    return { ok: false, rejection, request_id, replayed: false };
-  }
+  if (kept?.ok === false) return { ...kept, request_id, replayed: false };
+  if (kept !== null) return answerOf(kept.value, true);
   const decided = decideCommand(account, turn.state, command, open);
   if (!decided.ok) {
     const refusal: Kept = { ok: false, rejection: decided.rejection, request_id };

@@ -1,6 +1,7 @@
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { WordState } from "./decide.ts";
 
+export { commands } from "../kit/kept-answers-table.ts";
 export { actorState, events, snapshots, timers } from "../kit/tables.ts";
 
 /**
@@ -24,17 +25,3 @@ export const transfers = sqliteTable("transfers", {
   /** When this word was given, RFC 3339. */
   at: text("at").notNull(),
 });
-
-/** Answers to operators' commands, kept under an idempotency key. `at` in milliseconds. */
-export const commands = sqliteTable(
-  "commands",
-  {
-    subject: text("subject").notNull(),
-    command: text("command").notNull(),
-    key: text("key").notNull(),
-    request: text("request").notNull(),
-    answer: text("answer").notNull(),
-    at: integer("at").notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.subject, table.command, table.key] }), index("commands_at").on(table.at)],
-);
