@@ -1,9 +1,9 @@
 import { accountReasonBody, limitsBody } from "../../../schema/account-commands.ts";
 import { parseAccount } from "../../../schema/accounts.ts";
 import { eventsQuery } from "../../../schema/commands.ts";
+import { accountResource, closingResource, explanationResource } from "../../../schema/ledger-resources.ts";
 import { parseMinor } from "../../../schema/money.ts";
 import { accept, type InputError, type Result, reject } from "../../../schema/rejections.ts";
-import { accountResource, closingResource, explanationResource } from "../../../schema/resources.ts";
 import type { AccountCommand, AccountCommandAnswer } from "../../../schema/rpc/account.ts";
 import { mayBeNamed, physical } from "../account-resource.ts";
 import type { Actors } from "../actors.ts";

@@ -1,14 +1,9 @@
 import type { z } from "zod";
 import { fxQuoteBody, fxRatesQuery } from "../../../schema/commands.ts";
 import { canonicalJson } from "../../../schema/events.ts";
+import { deskBooksResource, fxQuoteResource, fxRatesResource, providerResource } from "../../../schema/fx-resources.ts";
 import { accept, type Result, reject } from "../../../schema/rejections.ts";
-import {
-  deskBooksResource,
-  fxQuoteResource,
-  fxRatesResource,
-  pageOf,
-  providerResource,
-} from "../../../schema/resources.ts";
+import { pageOf } from "../../../schema/resources.ts";
 import type { PodSeen } from "../../../schema/rpc/pod.ts";
 import { authorize } from "../authorize.ts";
 import { quoteResource } from "../quote-resource.ts";

@@ -3,17 +3,17 @@ import { parseAccount, stripesOf } from "../../../schema/accounts.ts";
 import { emptyBody, limitQuery, trialBalanceQuery } from "../../../schema/commands.ts";
 import { parseId, routeTransfer, shardOf, shardOfTransfer } from "../../../schema/ids.ts";
 import { createTransferBody, type ReversalOrder, type TransferOrder } from "../../../schema/ledger-commands.ts";
-import { accept, type Refused, type Rejection, type Result, reject } from "../../../schema/rejections.ts";
 import {
   accountResource,
   entryResource,
-  pageOf,
   transferProcessing,
   transferResource,
   trialBalanceResource,
   verificationProgress,
   verificationResource,
-} from "../../../schema/resources.ts";
+} from "../../../schema/ledger-resources.ts";
+import { accept, type Refused, type Rejection, type Result, reject } from "../../../schema/rejections.ts";
+import { pageOf } from "../../../schema/resources.ts";
 import type { CreateTransfer, TransferAnswer, TransferSeen, VerifyReport } from "../../../schema/rpc/coordinator.ts";
 import { listEntries } from "../../read-model/queries.ts";
 import { mayBeNamed, readAccount } from "../account-resource.ts";

@@ -3,9 +3,10 @@ import { monitorBody, monitorsQuery } from "../../../schema/account-commands.ts"
 import { parseAccount, stripesOf } from "../../../schema/accounts.ts";
 import { canonicalJson } from "../../../schema/events.ts";
 import { routeCommand } from "../../../schema/ids.ts";
+import { monitorResource } from "../../../schema/ledger-resources.ts";
 import { accountOfMonitor, monitorId } from "../../../schema/monitors.ts";
 import { accept, reject } from "../../../schema/rejections.ts";
-import { monitorResource, pageOf } from "../../../schema/resources.ts";
+import { pageOf } from "../../../schema/resources.ts";
 import { readAccount } from "../account-resource.ts";
 import { invalid } from "../body.ts";
 import { answer, type Call, defineRoute } from "../route.ts";
