@@ -4,10 +4,11 @@ import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { faultPoint } from "../kit/faults.ts";
 import { metric } from "../kit/metrics.ts";
+import { advanceAll, aheadOf } from "./ahead.ts";
 import { CALLS, type CallTable, perform } from "./calls/perform.ts";
 import { announceStanding } from "./calls/pod.ts";
 import type { CallPort } from "./calls/port.ts";
-import { advance, takeUp } from "./decide.ts";
+import { type StepReport, takeUp } from "./decide.ts";
 import { type Committed, changeFamily, ruled } from "./family.ts";
 import { liveSagas, loadSaga, SAGA_TIMER, type Said, type ShardTurn, TELL_TIMER, WATCHDOG_MS } from "./journal.ts";
 import { currentStep, isDue, needsCall, nextLook } from "./standing.ts";
@@ -106,13 +107,24 @@ export class Driver {
     }
   }
 
-  /** One call and its entry in the journal. Null when this drive has nothing more to do. */
+  /** A call, those that may follow ahead of the journal, and their entry in it. Null when this drive has nothing more to do. */
   async #move(saga: Saga): Promise<Saga | null> {
     if (!isLive(saga)) {
       await faultPoint(this.#env, `${saga.kind}:${saga.status}`);
       return null;
     }
     if (!needsCall(saga)) return isDue(saga, this.#actor.clock.now()) ? this.#retry(saga) : null;
+    const reports: StepReport[] = [];
+    for (let at: Saga | null = saga; at !== null; ) {
+      const report = await this.#call(at);
+      reports.push(report);
+      at = aheadOf(at, report, this.#actor.clock.now());
+    }
+    const chance = this.#random();
+    return this.change(saga.id, (before, turn) => advanceAll(before, reports, turn.now, turn.state.cutEpoch, chance));
+  }
+
+  async #call(saga: Saga): Promise<StepReport> {
     const point = `${saga.kind}:${currentStep(saga).name}:${currentStep(saga).phase}`;
     await faultPoint(this.#env, `${point}:intended`);
     const report = await perform(saga, this.#port, this.#calls).catch((error: unknown) => {
@@ -120,8 +132,7 @@ export class Driver {
       return { step: saga.cursor, epoch: saga.epoch, ...brokenOff(error) };
     });
     await faultPoint(this.#env, `${point}:answered`);
-    const chance = this.#random();
-    return this.change(saga.id, (before, turn) => advance(before, report, turn.now, turn.state.cutEpoch, chance));
+    return report;
   }
 
   /** A retry that has fallen due already: its intent is journalled before it leaves, as any other's. */

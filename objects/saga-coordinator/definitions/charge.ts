@@ -28,7 +28,13 @@ const charge = (version: number, door: "reserve" | "debit", ...own: StepDefiniti
     version,
     door,
     deadlineMs: DEADLINE_MS,
-    steps: [...admission, ...own, retriable("post", { posts: true }), retriable("conclude")],
+    steps: [
+      ...admission,
+      ...own,
+      // What a conversion's commit says of its legs stands in the journal before any of them is let out.
+      retriable("post", { posts: true, ahead: own.at(-1) === debit }),
+      retriable("conclude", { ahead: true }),
+    ],
   });
 
 /**

@@ -21,6 +21,8 @@ export type StepDefinition = {
   unknown: "repeat" | "ask";
   /** Entering this step's intent lets a leg of the transfer be posted: the cut's tag is taken in that commit. */
   posts: boolean;
+  /** Its call may leave before the step before it is journalled (`ahead.ts`). */
+  ahead: boolean;
   /** How a call that came to nothing is made again. */
   retry: RetryPolicy;
   /**
@@ -79,6 +81,9 @@ export const define = (definition: SagaDefinition): SagaDefinition => {
       throw new Error(`${kind}: ${step.name} has no undo`);
     }
     if (step.kind !== "compensatable" && step.undo) throw new Error(`${kind}: ${step.name} cannot be undone`);
+    if (step.ahead && !(step.kind === "retriable" && step.unknown === "repeat" && step.does.type === "call")) {
+      throw new Error(`${kind}: ${step.name} cannot be called ahead`);
+    }
   });
   if (!(definition.deadlineMs > 0 && definition.deadlineMs <= LONGEST_MS)) throw new Error(`${kind}: no such deadline`);
   if (steps.filter((step) => step.kind === "pivot").length > 1) throw new Error(`${kind}: two pivots`);
@@ -143,6 +148,7 @@ const step = (name: string, kind: StepDefinition["kind"], rest: Partial<StepDefi
   undo: kind === "compensatable",
   unknown: "repeat",
   posts: false,
+  ahead: false,
   retry: RETRY,
   ...rest,
 });

@@ -58,6 +58,6 @@ export const ledgerTransfer: SagaDefinition = define({
   steps: [
     compensatable("reserve", { skip: (saga) => constrainedAccounts(transferInput(saga)).length < 2 }),
     pivot("decide", { posts: true, skip: (saga) => constrainedAccounts(transferInput(saga)).length === 0 }),
-    retriable("post", { posts: true }),
+    retriable("post", { posts: true, ahead: true }),
   ],
 });
