@@ -51,7 +51,7 @@ export class Assessments {
   /** When the oldest ended saga ended, milliseconds; null when there is none. */
   oldestEnd(): number | null {
     const [row] = this.#sql
-      .exec<{ ended_at: number | null }>("SELECT min(ended_at) AS ended_at FROM assessments")
+      .exec<{ ended_at: number | null }>("SELECT min(ended_at) AS ended_at FROM assessments WHERE ended_at IS NOT NULL")
       .toArray();
     return row?.ended_at ?? null;
   }

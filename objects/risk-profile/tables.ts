@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { index, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 export * from "../kit/tables.ts";
@@ -17,5 +18,5 @@ export const assessments = sqliteTable(
     /** When the saga ended here, milliseconds; null while it is reserved, so that an open one is never pruned. */
     endedAt: integer("ended_at"),
   },
-  (table) => [index("assessments_by_end").on(table.endedAt)],
+  (table) => [index("assessments_by_end").on(table.endedAt).where(sql`ended_at IS NOT NULL`)],
 );

@@ -41,20 +41,20 @@ export const mismatch = (row: CommandRow, request: string): Rejection | null => 
   return reject("idempotency_mismatch", `this key was used for another command: ${field} differs`, { field }).rejection;
 };
 
-/** Remembers a command, its answer still open, and sees to it that it is forgotten in time. */
+/** Remembers a command under its scope, its answer open where none is given, and sees to it that it is forgotten in time. */
 export const rememberCommand = (
   turn: ShardTurn,
-  scope: string,
-  target: string,
-  request: string,
-  requestId: string,
+  command: Pick<CommandRow, "scope" | "target" | "request" | "request_id"> & Partial<CommandRow>,
 ): void => {
+  const { scope, target, request, request_id, status = "open", answer = null } = command;
   turn.sql.exec(
-    "INSERT INTO commands (scope, target, request, request_id, status, answer, created_at) VALUES (?, ?, ?, ?, 'open', NULL, ?)",
+    "INSERT INTO commands (scope, target, request, request_id, status, answer, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
     scope,
     target,
     request,
-    requestId,
+    request_id,
+    status,
+    answer,
     turn.now,
   );
   if (turn.timers.dueAt(PRUNE_TIMER, "") === null) turn.timers.set(PRUNE_TIMER, "", turn.now + PRUNE_EVERY_MS);
@@ -68,7 +68,7 @@ export const fixAnswer = (
   answer: string | null,
 ): void => {
   turn.sql.exec(
-    "UPDATE commands SET status = ?, answer = ? WHERE target = ? AND status = 'open'",
+    "UPDATE commands SET status = ?, answer = ? WHERE scope = (SELECT scope FROM sagas WHERE id = ?) AND status = 'open'",
     status,
     answer,
     saga,
@@ -78,7 +78,10 @@ export const fixAnswer = (
 /** What is fixed for the command that began this saga, and the call that was answered first; null when it was not kept. */
 export const findAnswer = (sql: SqlStorage, saga: string): Pick<CommandRow, "status" | "request_id"> | null => {
   const [row] = sql
-    .exec<Pick<CommandRow, "status" | "request_id">>("SELECT status, request_id FROM commands WHERE target = ?", saga)
+    .exec<Pick<CommandRow, "status" | "request_id">>(
+      "SELECT status, request_id FROM commands WHERE scope = (SELECT scope FROM sagas WHERE id = ?)",
+      saga,
+    )
     .toArray();
   return row ?? null;
 };
@@ -97,19 +100,33 @@ export const fixEnd = (turn: ShardTurn, saga: Saga, resource: (saga: Saga) => un
   const { rejection } = saga.failure;
   const kept = saga.kind === "ledger_transfer" || !NOT_KEPT.has(rejection.code);
   if (kept) fixAnswer(turn, saga.id, "problem", JSON.stringify(rejection));
-  else turn.sql.exec("DELETE FROM commands WHERE target = ? AND status = 'open'", saga.id);
+  else {
+    const forget = "DELETE FROM commands WHERE scope = (SELECT scope FROM sagas WHERE id = ?) AND status = 'open'";
+    turn.sql.exec(forget, saga.id);
+  }
 };
 
-/** Forgets commands past their life, a bounded number a turn; true when there may be more. */
-export const forgetOld = (turn: ShardTurn): boolean => {
-  const cut = (life: number, prefix: string): number =>
-    turn.sql.exec(
-      "DELETE FROM commands WHERE scope IN (SELECT scope FROM commands WHERE created_at < ? AND scope LIKE ? LIMIT 250)",
-      turn.now - life,
-      prefix,
-    ).rowsWritten;
-  // Rows of the indexes are counted too, so this may look once more than it must, never once less.
-  return cut(KEY_LIFE_MS, "key:%") + cut(TRANSFER_LIFE_MS, "transfer:%") >= 250;
+/** Commands looked at in one turn for those past their life. */
+const PRUNE_PAGE = 1_000;
+
+/**
+ * Forgets the commands past their life among the next few in the order of their scopes. An index by age would be written with every
+ * command; reading all of them now and then costs a thousandth of that. The scope to go on after; null at the end.
+ */
+export const forgetOld = (turn: ShardTurn, after: string): string | null => {
+  const page = turn.sql
+    .exec<{ scope: string; created_at: number }>(
+      "SELECT scope, created_at FROM commands WHERE scope > ? ORDER BY scope LIMIT ?",
+      after,
+      PRUNE_PAGE,
+    )
+    .toArray();
+  const lifeOf = (scope: string): number => (scope.startsWith("key:") ? KEY_LIFE_MS : TRANSFER_LIFE_MS);
+  const old = page.filter(({ scope, created_at }) => created_at < turn.now - lifeOf(scope)).map(({ scope }) => scope);
+  if (old.length > 0) {
+    turn.sql.exec("DELETE FROM commands WHERE scope IN (SELECT value FROM json_each(?))", JSON.stringify(old));
+  }
+  return page.length < PRUNE_PAGE ? null : (page.at(-1)?.scope ?? null);
 };
 
 export const requireCharge = (saga: Saga): ChargeRecord => {

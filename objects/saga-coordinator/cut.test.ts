@@ -162,7 +162,7 @@ describe("a shard in a cut", () => {
   const journal = (turn: ShardTurn, sagas: readonly Saga[]): void => {
     sagas.forEach((saga, index) => {
       const before = sagas[index - 1];
-      if (before === undefined) journalBegin(turn, saga);
+      if (before === undefined) journalBegin(turn, saga, null);
       else journalStep(turn, before, saga);
     });
   };
@@ -276,7 +276,7 @@ describe("a shard in a cut", () => {
           ...beginTransfer([legOf("bank:sandbox:EUR#3", "debit"), legOf("fee:EUR#3", "credit", 100n, "1")]),
           id,
         };
-        journalBegin(turn, { ...saga, input: { ...saga.input, transfer } });
+        journalBegin(turn, { ...saga, input: { ...saga.input, transfer } }, null);
         turn.sql.exec(
           "INSERT INTO directory (stream) VALUES (?)",
           `account/wallet:u${String(at).padStart(4, "0")}:EUR`,

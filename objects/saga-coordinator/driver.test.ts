@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Saga } from "../../schema/sagas.ts";
-import { SAGA_TIMER } from "./journal.ts";
+import { SAGA_TIMER, WATCH_TIMER } from "./journal.ts";
 import type { Shard } from "./testing/shard.ts";
 import { charge, fund, POD, transfer } from "./testing/stories.ts";
 import { World } from "./testing/world.ts";
@@ -16,7 +16,9 @@ beforeEach(() => {
 });
 afterEach(() => world.close());
 
-const timers = () => shard.disk.storage.sql.exec("SELECT key, due_at FROM timers WHERE kind = ?", SAGA_TIMER).toArray();
+const timersOf = (kind: string) =>
+  shard.disk.storage.sql.exec("SELECT key, due_at FROM timers WHERE kind = ?", kind).toArray();
+const timers = () => timersOf(SAGA_TIMER);
 const only = (): Saga => shard.sagas[0] as Saga;
 const begun = async (): Promise<Saga> => {
   await world.run(1_000, () => shard.sagas.length > 0);
@@ -30,13 +32,34 @@ const inShard = async (run: () => Promise<unknown>): Promise<void> => {
 };
 
 describe("a live saga", () => {
-  it("has a timer from its first entry to its last, and none after it", async () => {
+  it("is watched from its first entry to its last, and nothing is left of that after it", async () => {
     charge(world, shard, "tok_ok", 2_000n, 0);
-    const saga = await begun();
-    expect(timers()).toMatchObject([{ key: saga.id }]);
+    await begun();
+    expect([timers().length, timersOf(WATCH_TIMER).length, shard.forgotten()]).toEqual([0, 1, []]);
     await world.run(60_000, () => shard.isIdle);
     expect(only().status).toBe("completed");
-    expect(timers()).toEqual([]);
+    await world.run(60_000, () => false);
+    expect([timers(), timersOf(WATCH_TIMER)]).toEqual([[], []]);
+  });
+
+  it("has a timer of its own while it waits for a moment of its own", async () => {
+    charge(world, shard, "tok_ok", 700_000n, 0);
+    await begun();
+    await world.run(60_000, () => only().status === "waiting");
+    expect(timers()).toMatchObject([{ key: only().id }]);
+  });
+
+  it("that its drive has let go of is taken up by the watch", async () => {
+    transfer(world, shard, "one", 2_000n, 0);
+    await world.run(1_000, () => shard.sagas.length > 0);
+    // A drive that breaks off leaves the intent in the journal and nothing else: as if its process had gone without a restart.
+    shard.crash();
+    const { storage } = shard.disk;
+    storage.sql.exec("UPDATE sagas SET open = 0");
+    void shard.parts;
+    storage.sql.exec("UPDATE sagas SET open = 1");
+    await world.run(60_000, () => shard.isIdle);
+    expect(only().status).toBe("completed");
   });
 
   it("that is stopped for a person is not looked at again", async () => {

@@ -10,14 +10,26 @@ import { announceStanding } from "./calls/pod.ts";
 import type { CallPort } from "./calls/port.ts";
 import { type StepReport, takeUp } from "./decide.ts";
 import { type Committed, changeFamily, ruled } from "./family.ts";
-import { liveSagas, loadSaga, SAGA_TIMER, type Said, type ShardTurn, TELL_TIMER, WATCHDOG_MS } from "./journal.ts";
-import { currentStep, isDue, needsCall, nextLook } from "./standing.ts";
+import {
+  liveSagas,
+  loadSaga,
+  lookAgain,
+  type Said,
+  type ShardTurn,
+  TELL_TIMER,
+  WATCHDOG_MS,
+  watchedSagas,
+  watchOn,
+} from "./journal.ts";
+import { currentStep, isDue, needsCall } from "./standing.ts";
 import type { ShardState } from "./state.ts";
 import { brokenOff } from "./steps/move.ts";
 import type { Waiters } from "./waiters.ts";
 
 /** Live sagas taken up per page after a restart. */
 const RESUME_PAGE = 100;
+/** A saga that was taken up and is due all the same is looked at again no sooner. Milliseconds. */
+const AGAIN_MS = 50;
 
 /** What becomes of a saga; null: nothing. It may read the turn's clock and state, and writes nothing. */
 export type Change = (saga: Saga, turn: ShardTurn) => Saga | null;
@@ -142,16 +154,15 @@ export class Driver {
 
   /** A saga's timer: drives it on, unless it is being driven or is gone. */
   async look(id: string): Promise<void> {
-    if (this.#driving.has(id)) {
-      this.#actor.turn((turn) => turn.timers.set(SAGA_TIMER, id, turn.now + WATCHDOG_MS));
-      return;
-    }
-    await this.#takeUp(id);
-    this.#actor.turn((turn) => {
-      const saga = loadSaga(turn.sql, id);
-      if (saga === null || !isLive(saga)) turn.timers.clear(SAGA_TIMER, id);
-      else turn.timers.set(SAGA_TIMER, id, Math.max(turn.now + 50, nextLook(saga, turn.now, WATCHDOG_MS)));
-    });
+    const driven = this.#driving.has(id);
+    if (!driven) await this.#takeUp(id);
+    this.#actor.turn((turn) => lookAgain(turn, id, turn.now + (driven ? WATCHDOG_MS : AGAIN_MS)));
+  }
+
+  /** The shard's watch: takes up what has no timer of its own and nobody drives. */
+  watch(): void {
+    this.#takeUpAll((after, limit) => watchedSagas(this.#actor.sql, after, limit));
+    this.#actor.turn(watchOn);
   }
 
   /** Tells a charge's pod that it was parked or taken up again, until the pod has it. Throws when it could not be told. */
@@ -170,10 +181,14 @@ export class Driver {
   }
 
   /** After a restart: every live saga is taken up at once, in pages, without waiting for its timer. */
-  async resume(): Promise<void> {
+  resume(): Promise<void> {
+    return this.#takeUpAll((after, limit) => liveSagas(this.#actor.sql, after, limit));
+  }
+
+  async #takeUpAll(read: (after: string, limit: number) => string[]): Promise<void> {
     let after = "";
     for (;;) {
-      const page = liveSagas(this.#actor.sql, after, RESUME_PAGE);
+      const page = read(after, RESUME_PAGE);
       for (const id of page) if (!this.#driving.has(id)) void this.#takeUp(id);
       after = page.at(-1) ?? "";
       if (page.length < RESUME_PAGE) return;

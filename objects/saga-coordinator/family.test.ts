@@ -4,7 +4,6 @@ import { cancel, parkBroken, resolveWait, takeUp } from "./decide.ts";
 import { compensatable, define, pivot, retriable } from "./definitions/definition.ts";
 import { makeKnown } from "./definitions/index.ts";
 import { beginFamily, changeFamily } from "./family.ts";
-import { SAGA_TIMER } from "./journal.ts";
 import { operate } from "./operate.ts";
 import { runs } from "./steps/sub-saga.ts";
 import { APPROVED, FOLLOWED, firstOf, inputFor, KIND_CALLS, type KindInput, SPONSORED } from "./testing/kinds.ts";
@@ -117,12 +116,10 @@ const approve = (saga: Saga): Saga | null => resolveWait(saga, "approval", "appr
 const decline = (saga: Saga): Saga | null => resolveWait(saga, "approval", "decline", by, world.sim.now, 1);
 
 describe("one commit", () => {
-  it("begins a saga and the saga that is its first step, each with a timer", () => {
+  it("begins a saga and the saga that is its first step, and forgets neither", () => {
     began(SPONSORED);
     expect(shard.sagas).toHaveLength(2);
     expect(child().parent).toBe(parent().id);
-    const timers = shard.disk.storage.sql.exec("SELECT key FROM timers WHERE kind = ?", SAGA_TIMER).toArray();
-    expect(timers).toHaveLength(2);
     expect(shard.forgotten()).toEqual([]);
   });
 
@@ -187,7 +184,7 @@ describe("a bug in the rules of a saga", () => {
     await settles();
     const { id, ...rest } = parkBroken(parent(), "Error", world.sim.now);
     const doc = JSON.stringify({ id, ...rest, version: 999 });
-    shard.disk.storage.sql.exec("UPDATE sagas SET doc = ?, live = 0 WHERE id = ?", doc, id);
+    shard.disk.storage.sql.exec("UPDATE sagas SET doc = ?, open = 0 WHERE id = ?", doc, id);
     changed(child(), approve);
     world.at(shard, () => void shard.parts.driver.drive(child()));
     await settles();

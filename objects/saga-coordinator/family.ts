@@ -39,9 +39,17 @@ export const childBegunBy = (before: Saga | null, after: Saga): { kin: Kin; firs
   return { kin, first: beginningOf(after, kin) };
 };
 
-/** Begins a saga, and with it whatever its first step begins: all that this commit journals of sagas, in its order. */
-export const beginFamily = (turn: ShardTurn, definition: SagaDefinition, first: BeginSaga): Committed[] => {
-  const saga = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch));
+/**
+ * Begins a saga, and with it whatever its first step begins: all that this commit journals of sagas, in its order. `scope`: of the
+ * command whose answer its end fixes; null: nobody's.
+ */
+export const beginFamily = (
+  turn: ShardTurn,
+  definition: SagaDefinition,
+  first: BeginSaga,
+  scope: string | null = null,
+): Committed[] => {
+  const saga = journalBegin(turn, begin(definition, first, turn.now, turn.state.cutEpoch), scope);
   nameActors(turn, accountsNamedBy(saga).map(streamOf.account));
   return [{ before: null, saga }, ...kinMoved(turn, null, saga)];
 };

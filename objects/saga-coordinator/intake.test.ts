@@ -421,16 +421,24 @@ describe("a shard that is nearly full", () => {
 });
 
 describe("a shard with too much under way", () => {
-  /** Sagas that are live and nothing more, as many as it takes for `live` in all. */
+  /** Sagas that are live and nothing more, and whose time has not come, as many as it takes for `live` in all. */
   const fill = (live: number): void => {
     void shard.parts;
-    shard.disk.storage.sql.exec(
-      `INSERT INTO sagas (id, kind, status, live, doc)
-       SELECT 'old-' || value, 'charge', 'running', 1, '{}' FROM json_each(?)`,
-      JSON.stringify(Array.from({ length: live }, (_, at) => at)),
+    const { sql } = shard.disk.storage;
+    const numbers = JSON.stringify(Array.from({ length: live }, (_, at) => at));
+    const columns = "'old-' || value, 'charge', 'waiting', 1, '{}'";
+    sql.exec(`INSERT INTO sagas (id, kind, status, open, doc) SELECT ${columns} FROM json_each(?)`, numbers);
+    const due = world.sim.now + 86_400_000;
+    sql.exec(
+      "INSERT INTO timers (kind, key, due_at) SELECT 'saga', 'old-' || value, ? FROM json_each(?)",
+      due,
+      numbers,
     );
   };
-  const empty = (): void => void shard.disk.storage.sql.exec("DELETE FROM sagas WHERE id LIKE 'old-%'");
+  const empty = (): void => {
+    shard.disk.storage.sql.exec("DELETE FROM sagas WHERE id LIKE 'old-%'");
+    shard.disk.storage.sql.exec("DELETE FROM timers WHERE key LIKE 'old-%'");
+  };
   const FULL = { kind: "problem", rejection: { code: "overloaded", retry_after: 2 } };
 
   it("takes the last that fits and refuses the next, of every kind, keeping nothing under its key", async () => {

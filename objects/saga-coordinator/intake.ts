@@ -241,8 +241,8 @@ export class Intake {
     // What admits may write, so it is asked last.
     const rejection = fullness(turn.sql) ?? admit(turn);
     if (rejection !== null) return { kind: "refused", rejection };
-    rememberCommand(turn, scope, first.id, request, meta.correlation);
-    const family = beginFamily(turn, definition, first);
+    rememberCommand(turn, { scope, target: first.id, request, request_id: meta.correlation });
+    const family = beginFamily(turn, definition, first, scope);
     nameActors(turn, others);
     return { kind: "begun", id: first.id, family };
   }
@@ -258,8 +258,16 @@ export class Intake {
     const known = await this.#deps.actor.submit((turn) => {
       const row = findCommand(turn.sql, scope);
       if (row !== null) return row;
-      rememberCommand(turn, scope, scope, request, meta.correlation);
-      fixAnswer(turn, scope, "problem", JSON.stringify(rejection));
+      const answer = JSON.stringify(rejection);
+      const refused = {
+        scope,
+        target: scope,
+        request,
+        request_id: meta.correlation,
+        status: "problem",
+        answer,
+      } as const;
+      rememberCommand(turn, refused);
       return null;
     });
     return known === null ? this.#problem(rejection, meta) : this.#replay(known, request, waitMs, meta);

@@ -9,11 +9,13 @@ import type { ShardState } from "./state.ts";
 
 export type ShardTurn = Turn<ShardState>;
 
-/** The timer that will not let a live saga be forgotten. */
+/** The timer of a live saga that is to be looked at, at a moment of its own. */
 export const SAGA_TIMER = "saga";
+/** The one timer of all live sagas that have none of their own. */
+export const WATCH_TIMER = "watch";
 /** The timer that tells a pod how a charge of its stands: parked, or taken up again. */
 export const TELL_TIMER = "tell";
-/** A saga that is being driven is looked at again this long after it began; a crash is noticed no later. Milliseconds. */
+/** How often the watch looks whether all live sagas are driven: one that nobody drives is noticed no later. Milliseconds. */
 export const WATCHDOG_MS = 10_000;
 
 export const loadSaga = (sql: SqlStorage, id: string): Saga | null => {
@@ -21,26 +23,39 @@ export const loadSaga = (sql: SqlStorage, id: string): Saga | null => {
   return row === undefined ? null : (JSON.parse(row.doc) as Saga);
 };
 
+/** Of the open sagas, one that is not live is parked with a leg that nobody has acknowledged. */
+const LIVE = "open = 1 AND status <> 'parked'";
+
 /** How many sagas are live, counted no further than `limit`. */
 export const countLive = (sql: SqlStorage, limit: number): number => {
-  const query = "SELECT count(*) AS live FROM (SELECT 1 FROM sagas WHERE live = 1 LIMIT ?)";
+  const query = `SELECT count(*) AS live FROM (SELECT 1 FROM sagas WHERE ${LIVE} LIMIT ?)`;
   return sql.exec<{ live: number }>(query, limit).toArray()[0]?.live ?? 0;
 };
 
 /** Live sagas after `after` in id order, at most `limit`. */
 export const liveSagas = (sql: SqlStorage, after: string, limit: number): string[] =>
+  idsOf(sql, `SELECT id FROM sagas WHERE ${LIVE} AND id > ? ORDER BY id LIMIT ?`, after, limit);
+
+/** Live sagas without a timer of their own, after `after` in id order, at most `limit`. */
+export const watchedSagas = (sql: SqlStorage, after: string, limit: number): string[] => {
+  const timed = "SELECT 1 FROM timers WHERE kind = ? AND key = sagas.id";
+  const query = `SELECT id FROM sagas WHERE ${LIVE} AND NOT EXISTS (${timed}) AND id > ? ORDER BY id LIMIT ?`;
+  return idsOf(sql, query, SAGA_TIMER, after, limit);
+};
+
+const idsOf = (sql: SqlStorage, query: string, ...bound: (string | number)[]): string[] =>
   sql
-    .exec<{ id: string }>("SELECT id FROM sagas WHERE live = 1 AND id > ? ORDER BY id LIMIT ?", after, limit)
+    .exec<{ id: string }>(query, ...bound)
     .toArray()
     .map((row) => row.id);
 
 const eventMeta = (saga: Saga) => ({ principal: saga.principal, correlation: saga.correlation, causation: saga.id });
 
 /** Writes the first entry of a saga: journal, row and timer in the commit that also holds its first intent. */
-export const journalBegin = (turn: ShardTurn, saga: Saga): Saga => {
+export const journalBegin = (turn: ShardTurn, saga: Saga, scope: string | null): Saga => {
   const data = sagaBegan(saga);
   const event = turn.append("saga.began", data as unknown as JsonObject, eventMeta(saga));
-  return store(turn, null, evolveSaga(null, { type: "saga.began", recorded_at: event.recorded_at, data }));
+  return store(turn, null, evolveSaga(null, { type: "saga.began", recorded_at: event.recorded_at, data }), scope);
 };
 
 /** On whose word a saga is changed: what is journalled of it, and who gave it. */
@@ -63,34 +78,31 @@ export const journalStep = (turn: ShardTurn, before: Saga, after: Saga, said?: S
 const namesMore = (before: Saga, after: Saga): boolean =>
   redirectedLegs(after) > redirectedLegs(before) || transferOf(after).legs.length > transferOf(before).legs.length;
 
-const store = (turn: ShardTurn, before: Saga | null, saga: Saga): Saga => {
-  const [live, tag, doc] = [isLive(saga), openTag(saga), JSON.stringify(saga)];
+const store = (turn: ShardTurn, before: Saga | null, saga: Saga, scope: string | null = null): Saga => {
+  const [open, tag, doc] = [isOpen(saga) ? 1 : 0, openTag(saga), JSON.stringify(saga)];
   if (before === null) {
     turn.sql.exec(
-      "INSERT INTO sagas (id, kind, status, live, open_tag, doc) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT INTO sagas (id, kind, status, open, open_tag, scope, doc) VALUES (?, ?, ?, ?, ?, ?, ?)",
       saga.id,
       saga.kind,
       saga.status,
-      live ? 1 : 0,
+      open,
       tag,
+      scope,
       doc,
     );
-  } else if (live === isLive(before) && tag === openTag(before)) {
-    // SQLite writes the index of every column it is told to set, changed or not, and each is a row that is paid for.
-    turn.sql.exec("UPDATE sagas SET status = ?, doc = ? WHERE id = ?", saga.status, doc, saga.id);
   } else {
-    turn.sql.exec(
-      "UPDATE sagas SET status = ?, live = ?, open_tag = ?, doc = ? WHERE id = ?",
-      saga.status,
-      live ? 1 : 0,
-      tag,
-      doc,
-      saga.id,
-    );
+    // SQLite writes the index of every column it is told to set, changed or not, and each is a row that is paid for.
+    const opens = isOpen(before) === isOpen(saga) ? "" : `open = ${open}, `;
+    const update = `UPDATE sagas SET ${opens}status = ?, open_tag = ?, doc = ? WHERE id = ?`;
+    turn.sql.exec(update, saga.status, tag, doc, saga.id);
   }
-  keepTimer(turn, saga, live);
+  keepTimer(turn, saga);
   return saga;
 };
+
+/** True while a saga is looked for without its id: it may still be driven, or a cut has to ask about a leg of its. */
+const isOpen = (saga: Saga): boolean => isLive(saga) || openTag(saga) !== null;
 
 /** The tag while a leg that was let out may be unacknowledged: the legs a cut has to ask about. */
 const openTag = (saga: Saga): number | null => {
@@ -98,21 +110,51 @@ const openTag = (saga: Saga): number | null => {
   return saga.tag === null || post?.status === "done" || saga.status === "compensated" ? null : saga.tag;
 };
 
-/** One timer a live saga, written only when it has to fire earlier than it would: most steps leave it as it is. */
-const keepTimer = (turn: ShardTurn, saga: Saga, live: boolean): void => {
-  if (!live) {
+/**
+ * What will not let a live saga be forgotten. Most are under way and end soon: the shard's one watch sees to all of those. One with
+ * a moment of its own has a timer of its own, written only when it has to fire earlier than it would.
+ */
+const keepTimer = (turn: ShardTurn, saga: Saga): void => {
+  if (!isLive(saga)) {
     turn.timers.clear(SAGA_TIMER, saga.id);
     return;
   }
   const wanted = nextLook(saga, turn.now, WATCHDOG_MS);
   const standing = turn.timers.dueAt(SAGA_TIMER, saga.id);
-  if (standing === null || wanted < standing || standing <= turn.now) turn.timers.set(SAGA_TIMER, saga.id, wanted);
+  if (standing === null && wanted === turn.now + WATCHDOG_MS) keepWatch(turn);
+  else if (standing === null || wanted < standing || standing <= turn.now) {
+    turn.timers.set(SAGA_TIMER, saga.id, wanted);
+  }
+};
+
+const keepWatch = (turn: ShardTurn): void => {
+  if (turn.timers.dueAt(WATCH_TIMER, "") === null) turn.timers.set(WATCH_TIMER, "", turn.now + WATCHDOG_MS);
+};
+
+/** After a look at a saga: when it is looked at again, if it is; not before `notBefore`. Milliseconds. */
+export const lookAgain = (turn: ShardTurn, id: string, notBefore: number): void => {
+  const saga = loadSaga(turn.sql, id);
+  if (saga === null || !isLive(saga)) {
+    turn.timers.clear(SAGA_TIMER, id);
+    return;
+  }
+  const wanted = nextLook(saga, turn.now, WATCHDOG_MS);
+  if (wanted === turn.now + WATCHDOG_MS) {
+    turn.timers.clear(SAGA_TIMER, id);
+    keepWatch(turn);
+  } else turn.timers.set(SAGA_TIMER, id, Math.max(notBefore, wanted));
+};
+
+/** After the watch has looked: it goes on while a saga relies on it. */
+export const watchOn = (turn: ShardTurn): void => {
+  if (watchedSagas(turn.sql, "", 1).length === 0) turn.timers.clear(WATCH_TIMER, "");
+  else turn.timers.set(WATCH_TIMER, "", turn.now + WATCHDOG_MS);
 };
 
 /** Legs of transfers tagged at most `epoch` that some account may not have acknowledged. */
 export const openTransfers = (sql: SqlStorage, epoch: number) =>
   sql
-    .exec<{ doc: string }>("SELECT doc FROM sagas WHERE open_tag IS NOT NULL AND open_tag <= ? ORDER BY id", epoch)
+    .exec<{ doc: string }>("SELECT doc FROM sagas WHERE open = 1 AND open_tag <= ? ORDER BY id", epoch)
     .toArray()
     .map((row) => JSON.parse(row.doc) as Saga);
 

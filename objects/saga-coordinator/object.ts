@@ -12,23 +12,14 @@ import { Actor } from "../kit/actor.ts";
 import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
 import { localKeyService, SealedFields } from "../kit/sealed-fields.ts";
 import type { Timer } from "../kit/timers.ts";
-import {
-  findCommand,
-  fixAnswer,
-  forgetOld,
-  keyOf,
-  mismatch,
-  PRUNE_EVERY_MS,
-  PRUNE_TIMER,
-  rememberCommand,
-} from "./answers.ts";
+import { findCommand, forgetOld, keyOf, mismatch, PRUNE_EVERY_MS, PRUNE_TIMER, rememberCommand } from "./answers.ts";
 import { runAll } from "./batch.ts";
 import { actorCalls } from "./calls/actors.ts";
 import { cutPage, moveEpoch } from "./cut.ts";
 import { cancel, resolveWait } from "./decide.ts";
 import { Driver } from "./driver.ts";
 import { Intake } from "./intake.ts";
-import { liveSagas, loadSaga, nameActors, SAGA_TIMER, type ShardTurn, TELL_TIMER } from "./journal.ts";
+import { liveSagas, loadSaga, nameActors, SAGA_TIMER, type ShardTurn, TELL_TIMER, WATCH_TIMER } from "./journal.ts";
 import { migrations } from "./migrations.ts";
 import { operateSaga } from "./operations.ts";
 import { PERIOD_TIMER, Periods } from "./periods.ts";
@@ -46,8 +37,7 @@ type Claim = { id: string; claimed_before: boolean };
 const bind = (turn: ShardTurn, scope: string, key: CommandKey, candidate: string): Result<Claim> => {
   const row = findCommand(turn.sql, scope);
   if (row === null) {
-    rememberCommand(turn, scope, candidate, key.request, "");
-    fixAnswer(turn, candidate, "201", null);
+    rememberCommand(turn, { scope, target: candidate, request: key.request, request_id: "", status: "201" });
     return accept({ id: candidate, claimed_before: false });
   }
   const differs = mismatch(row, key.request);
@@ -62,6 +52,8 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
   readonly #intake: Intake;
   readonly #reports: Reports;
   readonly #periods: Periods;
+  /** Where the search for old commands goes on; a restart begins it anew. */
+  #prunedUpto = "";
 
   constructor(ctx: DurableObjectState, env: ObjectEnv) {
     super(ctx, env);
@@ -264,6 +256,7 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
 
   async #onTimer(timer: Timer): Promise<void> {
     if (timer.kind === SAGA_TIMER) await this.#driver.look(timer.key);
+    else if (timer.kind === WATCH_TIMER) this.#driver.watch();
     else if (timer.kind === TELL_TIMER) await this.#driver.tell(timer.key);
     else if (timer.kind === VERIFY_TIMER) await this.#reports.goOn(timer.key);
     else if (timer.kind === PERIOD_TIMER) await this.#periods.goOn();
@@ -272,8 +265,9 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
 
   #prune(): void {
     this.#actor.turn((turn) => {
-      const more = forgetOld(turn);
-      turn.timers.set(PRUNE_TIMER, "", turn.now + (more ? 1_000 : PRUNE_EVERY_MS));
+      const reached = forgetOld(turn, this.#prunedUpto);
+      this.#prunedUpto = reached ?? "";
+      turn.timers.set(PRUNE_TIMER, "", turn.now + (reached === null ? PRUNE_EVERY_MS : 1_000));
     });
   }
 }

@@ -4,7 +4,7 @@ import { accept, type Rejection, type Result, reject } from "../../schema/reject
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { OperatedSaga, OperateSaga } from "../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../schema/sagas.ts";
-import { findCommand, fixAnswer, keyOf, mismatch, rememberCommand } from "./answers.ts";
+import { findCommand, keyOf, mismatch, rememberCommand } from "./answers.ts";
 import type { Driver } from "./driver.ts";
 import { loadSaga, type ShardTurn } from "./journal.ts";
 import { operate, wordOf } from "./operate.ts";
@@ -50,9 +50,8 @@ export const operateSaga = async (
     after = operated.saga;
     taken = { awaitsApproval: operated.awaitsApproval, replayed: false };
     if (scope !== null) {
-      const target = `operation ${scope}`;
-      rememberCommand(turn, scope, target, key.request, meta.correlation);
-      fixAnswer(turn, target, operated.awaitsApproval ? "202" : "201", null);
+      const status = operated.awaitsApproval ? "202" : "201";
+      rememberCommand(turn, { scope, target: id, request: key.request, request_id: meta.correlation, status });
     }
     return after !== null;
   };

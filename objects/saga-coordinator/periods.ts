@@ -7,7 +7,7 @@ import { shardName } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { callActor } from "../kit/stub.ts";
-import { findCommand, fixAnswer, keyOf, mismatch, rememberCommand } from "./answers.ts";
+import { findCommand, keyOf, mismatch, rememberCommand } from "./answers.ts";
 import { transferInput } from "./definitions/ledger-transfer.ts";
 import { liveSagas, loadSaga, type ShardTurn } from "./journal.ts";
 import type { ShardState } from "./state.ts";
@@ -60,9 +60,7 @@ const decide = (
   moveEnd(turn, until, reason, meta);
   turn.timers.set(PERIOD_TIMER, "", turn.now + AGAIN_MS);
   if (scope !== null) {
-    const target = `period ${until} ${scope}`;
-    rememberCommand(turn, scope, target, request, meta.correlation);
-    fixAnswer(turn, target, "201", null);
+    rememberCommand(turn, { scope, target: `period ${until}`, request, request_id: meta.correlation, status: "201" });
   }
   return accept("now");
 };

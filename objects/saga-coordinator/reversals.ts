@@ -2,7 +2,7 @@ import type { TransferLeg } from "../../schema/charges.ts";
 import { accept, type Refused, type Rejection, type Result, reject } from "../../schema/rejections.ts";
 import type { ReverseTransfer, TransferSeen } from "../../schema/rpc/coordinator.ts";
 import { isLive, type Saga } from "../../schema/sagas.ts";
-import { findCommand, fixAnswer, mismatch, rememberCommand, transferScope } from "./answers.ts";
+import { findCommand, mismatch, rememberCommand, transferScope } from "./answers.ts";
 import { checkTransferId, transferRecord } from "./begin-transfer.ts";
 import { postedLegs } from "./calls/accounts.ts";
 import { type TransferInput, transferInput } from "./definitions/ledger-transfer.ts";
@@ -42,9 +42,7 @@ export const claimId = (
   }
   const usable = checkTransferId(id, turn.now);
   if (!usable.ok) return usable;
-  const target = claimTarget(reverses);
-  rememberCommand(turn, scope, target, request, requestId);
-  fixAnswer(turn, target, "201", null);
+  rememberCommand(turn, { scope, target: claimTarget(reverses), request, request_id: requestId, status: "201" });
   return accept(null);
 };
 
@@ -81,13 +79,7 @@ export const reversalInput = ({ id, reverses }: ReverseTransfer, original: Saga)
 export const takeOriginal = (turn: ShardTurn, { id, reverses }: ReverseTransfer, request: string): Rejection | null => {
   const original = findOriginal(turn.sql, reverses);
   if (!original.ok) return original.rejection;
-  turn.sql.exec(
-    "INSERT INTO commands (scope, target, request, request_id, status, answer, created_at) VALUES (?, ?, '{}', ?, '201', NULL, ?)",
-    slotScope(reverses),
-    id,
-    request,
-    turn.now,
-  );
+  rememberCommand(turn, { scope: slotScope(reverses), target: id, request: "{}", request_id: request, status: "201" });
   return null;
 };
 

@@ -10,35 +10,30 @@ export const sagas = sqliteTable(
     id: text("id").primaryKey(),
     kind: text("kind").notNull(),
     status: text("status").notNull(),
-    /** 1 while it may still be driven. */
-    live: integer("live").notNull(),
-    /** Set while some account may not have acknowledged a leg that was let out: the cut epoch of that commit. */
+    /** 1 while it may still be driven, or some account may not have acknowledged a leg that was let out. */
+    open: integer("open").notNull(),
+    /** Set while such a leg is out: the cut epoch of the commit that let it out. */
     openTag: integer("open_tag"),
+    /** Of the command whose answer its end fixes; null: nobody's. */
+    scope: text("scope"),
     doc: text("doc").notNull(),
   },
-  // Partial: what a saga is mostly pays for neither.
-  (table) => [
-    index("sagas_live").on(table.id).where(sql`live = 1`),
-    index("sagas_open").on(table.openTag).where(sql`open_tag IS NOT NULL`),
-  ],
+  // Partial: what a saga is mostly does not pay for it.
+  (table) => [index("sagas_open").on(table.id).where(sql`open = 1`)],
 );
 
 /** One row an idempotent command: which saga it began, and the first answer once that is fixed. */
-export const commands = sqliteTable(
-  "commands",
-  {
-    scope: text("scope").primaryKey(),
-    /** What the command made: a saga, or the id that was claimed. */
-    target: text("target").notNull(),
-    request: text("request").notNull(),
-    requestId: text("request_id").notNull(),
-    /** open, 201, 202 or problem. */
-    status: text("status").notNull(),
-    answer: text("answer"),
-    createdAt: integer("created_at").notNull(),
-  },
-  (table) => [index("commands_target").on(table.target), index("commands_created").on(table.createdAt)],
-);
+export const commands = sqliteTable("commands", {
+  scope: text("scope").primaryKey(),
+  /** What the command made: a saga, or the id that was claimed. */
+  target: text("target").notNull(),
+  request: text("request").notNull(),
+  requestId: text("request_id").notNull(),
+  /** open, 201, 202 or problem. */
+  status: text("status").notNull(),
+  answer: text("answer"),
+  createdAt: integer("created_at").notNull(),
+});
 
 /** Webhooks by the provider's own event id: each is taken once, and stored before it is acted on. */
 export const inbox = sqliteTable(

@@ -6,7 +6,7 @@ CREATE TABLE `commands` (
 	`answer` text NOT NULL,
 	`at` integer NOT NULL,
 	PRIMARY KEY(`subject`, `command`, `key`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `commands_at` ON `commands` (`at`);--> statement-breakpoint
 CREATE TABLE `creation` (
@@ -18,7 +18,7 @@ CREATE TABLE `creation` (
 CREATE TABLE `invitations` (
 	`token_hash` text PRIMARY KEY NOT NULL,
 	`invitation` text NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `permits` (
 	`saga` text PRIMARY KEY NOT NULL,
@@ -26,7 +26,7 @@ CREATE TABLE `permits` (
 	`admitted` text,
 	`announced` text,
 	`ended` text
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `actor_state` (
 	`id` integer PRIMARY KEY NOT NULL,
@@ -48,17 +48,17 @@ CREATE TABLE `snapshots` (
 	`hash` text NOT NULL,
 	`state` text NOT NULL,
 	PRIMARY KEY(`seq`, `chunk`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `subject_keys` (
 	`subject` text PRIMARY KEY NOT NULL,
 	`key_id` text NOT NULL,
 	`wrapped` text NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `timers` (
 	`kind` text NOT NULL,
 	`key` text NOT NULL,
 	`due_at` integer NOT NULL,
 	PRIMARY KEY(`kind`, `key`)
-);
+) WITHOUT ROWID;

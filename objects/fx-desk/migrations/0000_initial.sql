@@ -6,7 +6,7 @@ CREATE TABLE `commands` (
 	`answer` text NOT NULL,
 	`at` integer NOT NULL,
 	PRIMARY KEY(`subject`, `command`, `key`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `commands_at` ON `commands` (`at`);--> statement-breakpoint
 CREATE TABLE `deals` (
@@ -15,7 +15,7 @@ CREATE TABLE `deals` (
 	`deal` text NOT NULL,
 	`hedge` text,
 	`prune_at` integer
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `deals_by_prune` ON `deals` (`prune_at`);--> statement-breakpoint
 CREATE TABLE `quotes` (
@@ -25,7 +25,7 @@ CREATE TABLE `quotes` (
 	`expires_at` integer NOT NULL,
 	`saga` text,
 	`prune_at` integer
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `quotes_by_prune` ON `quotes` (`prune_at`);--> statement-breakpoint
 CREATE TABLE `actor_state` (
@@ -48,17 +48,17 @@ CREATE TABLE `snapshots` (
 	`hash` text NOT NULL,
 	`state` text NOT NULL,
 	PRIMARY KEY(`seq`, `chunk`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `subject_keys` (
 	`subject` text PRIMARY KEY NOT NULL,
 	`key_id` text NOT NULL,
 	`wrapped` text NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `timers` (
 	`kind` text NOT NULL,
 	`key` text NOT NULL,
 	`due_at` integer NOT NULL,
 	PRIMARY KEY(`kind`, `key`)
-);
+) WITHOUT ROWID;

@@ -18,14 +18,14 @@ CREATE TABLE `snapshots` (
 	`hash` text NOT NULL,
 	`state` text NOT NULL,
 	PRIMARY KEY(`seq`, `chunk`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `timers` (
 	`kind` text NOT NULL,
 	`key` text NOT NULL,
 	`due_at` integer NOT NULL,
 	PRIMARY KEY(`kind`, `key`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `transfers` (
 	`transfer` text PRIMARY KEY NOT NULL,
@@ -37,4 +37,4 @@ CREATE TABLE `transfers` (
 	`charge` text,
 	`pod` text,
 	`at` text NOT NULL
-);
+) WITHOUT ROWID;

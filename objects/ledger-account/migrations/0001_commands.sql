@@ -6,6 +6,6 @@ CREATE TABLE `commands` (
 	`answer` text NOT NULL,
 	`at` integer NOT NULL,
 	PRIMARY KEY(`subject`, `command`, `key`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `commands_at` ON `commands` (`at`);

@@ -36,17 +36,17 @@ CREATE TABLE `snapshots` (
 	`hash` text NOT NULL,
 	`state` text NOT NULL,
 	PRIMARY KEY(`seq`, `chunk`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `subject_keys` (
 	`subject` text PRIMARY KEY NOT NULL,
 	`key_id` text NOT NULL,
 	`wrapped` text NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `timers` (
 	`kind` text NOT NULL,
 	`key` text NOT NULL,
 	`due_at` integer NOT NULL,
 	PRIMARY KEY(`kind`, `key`)
-);
+) WITHOUT ROWID;

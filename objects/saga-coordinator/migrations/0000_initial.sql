@@ -6,7 +6,7 @@ CREATE TABLE `commands` (
 	`status` text NOT NULL,
 	`answer` text,
 	`created_at` integer NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `commands_target` ON `commands` (`target`);--> statement-breakpoint
 CREATE INDEX `commands_created` ON `commands` (`created_at`);--> statement-breakpoint
@@ -15,11 +15,11 @@ CREATE TABLE `cut_transfers` (
 	`transfer` text NOT NULL,
 	`legs` text NOT NULL,
 	PRIMARY KEY(`epoch`, `transfer`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `directory` (
 	`stream` text PRIMARY KEY NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `inbox` (
 	`provider` text NOT NULL,
@@ -30,13 +30,13 @@ CREATE TABLE `inbox` (
 	`received_at` integer NOT NULL,
 	`fate` text NOT NULL,
 	PRIMARY KEY(`provider`, `event`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `reports` (
 	`id` text PRIMARY KEY NOT NULL,
 	`kind` text NOT NULL,
 	`doc` text NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `sagas` (
 	`id` text PRIMARY KEY NOT NULL,
@@ -45,7 +45,7 @@ CREATE TABLE `sagas` (
 	`live` integer NOT NULL,
 	`open_tag` integer,
 	`doc` text NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `sagas_live` ON `sagas` (`live`);--> statement-breakpoint
 CREATE INDEX `sagas_open_tag` ON `sagas` (`open_tag`);--> statement-breakpoint
@@ -69,17 +69,17 @@ CREATE TABLE `snapshots` (
 	`hash` text NOT NULL,
 	`state` text NOT NULL,
 	PRIMARY KEY(`seq`, `chunk`)
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `subject_keys` (
 	`subject` text PRIMARY KEY NOT NULL,
 	`key_id` text NOT NULL,
 	`wrapped` text NOT NULL
-);
+) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE TABLE `timers` (
 	`kind` text NOT NULL,
 	`key` text NOT NULL,
 	`due_at` integer NOT NULL,
 	PRIMARY KEY(`kind`, `key`)
-);
+) WITHOUT ROWID;

@@ -15,7 +15,7 @@ import type { CallTable } from "../calls/perform.ts";
 import { cutPage, moveEpoch } from "../cut.ts";
 import { Driver } from "../driver.ts";
 import { Intake } from "../intake.ts";
-import { liveSagas, loadSaga, SAGA_TIMER, TELL_TIMER } from "../journal.ts";
+import { liveSagas, loadSaga, SAGA_TIMER, TELL_TIMER, WATCH_TIMER } from "../journal.ts";
 import { cutMeta, Reports } from "../reports.ts";
 import { fold, type ShardState } from "../state.ts";
 import { Waiters } from "../waiters.ts";
@@ -201,12 +201,14 @@ export class Shard {
     return this.disk.storage.sql.exec("SELECT 1 FROM timers WHERE kind = ? LIMIT 1", TELL_TIMER).toArray().length === 0;
   }
 
-  /** Live sagas without a timer, or whose object has no alarm at its time: invariably none. */
+  /** Live sagas without a timer while no watch stands, or whose object has no alarm at its time: invariably none. */
   forgotten(): string[] {
     const { sql } = this.disk.storage;
+    const dueAt = "SELECT due_at FROM timers WHERE kind = ? AND key =";
     const rows = sql.exec(
-      "SELECT id, due_at FROM sagas LEFT JOIN timers ON timers.kind = ? AND timers.key = id WHERE live = 1",
+      `SELECT id, coalesce((${dueAt} id), (${dueAt} '')) AS due_at FROM sagas WHERE open = 1 AND status <> 'parked'`,
       SAGA_TIMER,
+      WATCH_TIMER,
     );
     const alarm = this.disk.storage.alarm;
     return (rows.toArray() as { id: string; due_at: number | null }[])
@@ -243,6 +245,7 @@ export class Shard {
     void actor.timers.run(
       async (timer) => {
         if (timer.kind === SAGA_TIMER) await driver.look(timer.key);
+        else if (timer.kind === WATCH_TIMER) driver.watch();
         else if (timer.kind === TELL_TIMER) await driver.tell(timer.key);
         else actor.timers.set(timer.kind, timer.key, this.#sim.now + 6 * 3_600_000);
       },
