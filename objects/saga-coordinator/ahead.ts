@@ -12,9 +12,18 @@ import { stepDefinition } from "./definitions/index.ts";
  */
 export const aheadOf = (saga: Saga, report: StepReport, now: number): Saga | null => {
   if (report.outcome !== "done" || report.park !== undefined || saga.tag === null || canGoBack(saga)) return null;
-  const next = advance(saga, report, now, saga.tag);
+  const next = asItWillBe(saga, report, now, saga.tag);
   if (next?.status !== "running" || !stepDefinition(next, next.cursor).ahead) return null;
   return needsCall(next) ? next : null;
+};
+
+/** A bug in the rules is met again where the report is journalled, and stops the saga there. */
+const asItWillBe = (saga: Saga, report: StepReport, now: number, tag: number): Saga | null => {
+  try {
+    return advance(saga, report, now, tag);
+  } catch {
+    return null;
+  }
 };
 
 /** A saga after some reports, each of the state that the one before it leads to; null when the first one has lost its epoch. */

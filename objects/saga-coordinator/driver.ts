@@ -11,13 +11,13 @@ import type { CallPort } from "./calls/port.ts";
 import { type StepReport, takeUp } from "./decide.ts";
 import { type Committed, changeFamily, ruled } from "./family.ts";
 import {
+  leaveToWatch,
   liveSagas,
   loadSaga,
   lookAgain,
   type Said,
   type ShardTurn,
   TELL_TIMER,
-  WATCHDOG_MS,
   watchedSagas,
   watchOn,
 } from "./journal.ts";
@@ -28,8 +28,6 @@ import type { Waiters } from "./waiters.ts";
 
 /** Live sagas taken up per page after a restart. */
 const RESUME_PAGE = 100;
-/** A saga that was taken up and is due all the same is looked at again no sooner. Milliseconds. */
-const AGAIN_MS = 50;
 
 /** What becomes of a saga; null: nothing. It may read the turn's clock and state, and writes nothing. */
 export type Change = (saga: Saga, turn: ShardTurn) => Saga | null;
@@ -154,14 +152,17 @@ export class Driver {
 
   /** A saga's timer: drives it on, unless it is being driven or is gone. */
   async look(id: string): Promise<void> {
-    const driven = this.#driving.has(id);
-    if (!driven) await this.#takeUp(id);
-    this.#actor.turn((turn) => lookAgain(turn, id, turn.now + (driven ? WATCHDOG_MS : AGAIN_MS)));
+    if (this.#driving.has(id)) {
+      this.#actor.turn((turn) => leaveToWatch(turn, id));
+      return;
+    }
+    await this.#takeUp(id);
+    this.#actor.turn((turn) => lookAgain(turn, id));
   }
 
   /** The shard's watch: takes up what has no timer of its own and nobody drives. */
   watch(): void {
-    this.#takeUpAll((after, limit) => watchedSagas(this.#actor.sql, after, limit));
+    void this.#takeUpAll((after, limit) => watchedSagas(this.#actor.sql, after, limit));
     this.#actor.turn(watchOn);
   }
 

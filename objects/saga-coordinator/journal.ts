@@ -18,6 +18,9 @@ export const TELL_TIMER = "tell";
 /** How often the watch looks whether all live sagas are driven: one that nobody drives is noticed no later. Milliseconds. */
 export const WATCHDOG_MS = 10_000;
 
+/** A saga that was taken up and is due all the same is looked at again no sooner. Milliseconds. */
+const AGAIN_MS = 50;
+
 export const loadSaga = (sql: SqlStorage, id: string): Saga | null => {
   const [row] = sql.exec<{ doc: string }>("SELECT doc FROM sagas WHERE id = ?", id).toArray();
   return row === undefined ? null : (JSON.parse(row.doc) as Saga);
@@ -131,18 +134,22 @@ const keepWatch = (turn: ShardTurn): void => {
   if (turn.timers.dueAt(WATCH_TIMER, "") === null) turn.timers.set(WATCH_TIMER, "", turn.now + WATCHDOG_MS);
 };
 
-/** After a look at a saga: when it is looked at again, if it is; not before `notBefore`. Milliseconds. */
-export const lookAgain = (turn: ShardTurn, id: string, notBefore: number): void => {
+/** A saga that is being driven when its moment comes needs no timer of its own. */
+export const leaveToWatch = (turn: ShardTurn, id: string): void => {
+  turn.timers.clear(SAGA_TIMER, id);
+  keepWatch(turn);
+};
+
+/** After a look at a saga: when it is looked at again, if it is. */
+export const lookAgain = (turn: ShardTurn, id: string): void => {
   const saga = loadSaga(turn.sql, id);
   if (saga === null || !isLive(saga)) {
     turn.timers.clear(SAGA_TIMER, id);
     return;
   }
   const wanted = nextLook(saga, turn.now, WATCHDOG_MS);
-  if (wanted === turn.now + WATCHDOG_MS) {
-    turn.timers.clear(SAGA_TIMER, id);
-    keepWatch(turn);
-  } else turn.timers.set(SAGA_TIMER, id, Math.max(notBefore, wanted));
+  if (wanted === turn.now + WATCHDOG_MS) leaveToWatch(turn, id);
+  else turn.timers.set(SAGA_TIMER, id, Math.max(turn.now + AGAIN_MS, wanted));
 };
 
 /** After the watch has looked: it goes on while a saga relies on it. */
