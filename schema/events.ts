@@ -52,7 +52,7 @@ export const canonicalJson = (value: unknown): string => {
 
 /** `SHA-256(prev_hash (32 bytes) ‖ UTF-8 body)`, hex. Synchronous, so that it has a place inside a storage transaction. */
 export const chainHash = (prevHash: string, body: string): string =>
-  createHash("sha256").update(Buffer.from(prevHash, "hex")).update(body, "utf8").digest("hex");
+  createHash("sha256").update(prevHash, "hex").update(body, "utf8").digest("hex");
 
 /** SHA-256 of the canonical text of a value, hex: what two commands are compared by. */
 export const bodyHash = (value: unknown): string =>

@@ -1,6 +1,7 @@
 import type { Clock, IdSource } from "../../schema/ids.ts";
 import { type Rejection, reject } from "../../schema/rejections.ts";
 import type { ActorRpc, LogHead } from "../../schema/rpc/actor.ts";
+import { BatchUndone, type Ran, runApart, runTogether } from "./batch.ts";
 import { systemClock, systemIds } from "./clock.ts";
 import { EventLog, type Head } from "./event-log.ts";
 import { GROWTH, Growth, type GrowthRules } from "./growth.ts";
@@ -8,13 +9,13 @@ import { History } from "./history.ts";
 import { Mailbox, type Settled } from "./mailbox.ts";
 import { type Migration, migrate } from "./migrations.ts";
 import { foldSealed, recover, type StoredState } from "./recovery.ts";
-import { GATHER_MS, type LogPort, RELAY_TIMER, Relay } from "./relay.ts";
+import { type LogPort, RELAY_TIMER, Relay } from "./relay.ts";
 import { SEAL_TIMER, Sealer } from "./sealer.ts";
 import { type Fault, SEGMENTS } from "./segments.ts";
 import { SNAPSHOT_EVERY, Snapshots } from "./snapshots.ts";
 import { ClosedDoor } from "./stub.ts";
 import { type Timer, Timers } from "./timers.ts";
-import { type Command, type Draft, type Fold, isStorageFault, openTurn } from "./turn.ts";
+import type { Command, Draft, Fold } from "./turn.ts";
 
 export type { Command, Fold, Turn } from "./turn.ts";
 
@@ -61,6 +62,7 @@ export class Actor<S> {
   readonly #mailbox: Mailbox<Command<S, unknown>>;
   readonly #onTimer: (timer: Timer) => Promise<void> | void;
   readonly #afterCommit: (() => Promise<void>) | null;
+  readonly #ground: Parameters<typeof runTogether<S>>[0];
   #current: Draft<S>;
   #fault: Fault | null;
   #committing = false;
@@ -85,7 +87,7 @@ export class Actor<S> {
     const { state, head, fault, behind } = recover(this.log, this.#snapshots, options.fold, stored);
     this.#current = { state, head };
     this.#fault = fault;
-    const gather = () => scheduler.wait(GATHER_MS);
+    const gather = (ms: number) => scheduler.wait(ms);
     // What is sealed was sent, though the cursor may have been stored before it was.
     const sentUpto = Math.max(stored?.sent_upto ?? 0, this.log.sealedUpto);
     this.#relay = new Relay(this.log, this.timers, this.clock, relay, sentUpto, gather);
@@ -104,6 +106,13 @@ export class Actor<S> {
             commit: (write) => this.#atomically(write),
             onFault: (found) => this.#shut(found),
           });
+    const { log, timers, clock, ids } = this;
+    this.#ground = {
+      place: () => ({ log, timers, ids, sql: ctx.storage.sql, now: clock.now() }),
+      fold: options.fold,
+      savepoint: (write) => ctx.storage.transactionSync(write),
+      undone: () => timers.forget(),
+    };
     this.#mailbox = new Mailbox(
       (commands) => this.#commit(commands),
       () => scheduler.wait(0),
@@ -233,16 +242,7 @@ export class Actor<S> {
     }
     if (this.#committing) throw new Error("a turn inside a turn");
     this.#committing = true;
-    const settled: Settled[] = [];
-    let draft = this.#current;
-    this.#atomically(() => {
-      for (const command of commands) {
-        const done = this.#run(command, draft);
-        settled.push(done.settled);
-        draft = done.draft;
-      }
-      if (draft.head.seq !== this.#current.head.seq) this.#store(draft);
-    });
+    const { settled, draft } = this.#together(commands) ?? this.#apart(commands);
     this.#committing = false;
     const appended = draft.head.seq !== this.#current.head.seq;
     this.#current = draft;
@@ -253,36 +253,34 @@ export class Actor<S> {
     return settled;
   }
 
-  #atomically(write: () => void): void {
+  /** Null when a command threw and all is undone. A command may therefore be run a second time: it writes, and else changes nothing. */
+  #together(commands: Command<S, unknown>[]): Ran<S> | null {
     try {
-      this.#ctx.storage.transactionSync(write);
+      return this.#atomically(() => this.#ranAndStored(runTogether(this.#ground, commands, this.#current)));
     } catch (error) {
-      // Ends the isolate's work on this object here and now: every caller meets a reset, which may be retried.
-      this.#ctx.abort(`commit failed: ${errorText(error)}`);
-      throw error;
+      if (!(error instanceof BatchUndone)) throw error;
+      this.timers.forget();
+      return commands.length > 1 ? null : { settled: [{ ok: false, error: error.cause }], draft: this.#current };
     }
   }
 
-  /** One command in a savepoint of its own. A throw leaves the draft as it was, and undoes what the command wrote. */
-  #run(command: Command<S, unknown>, from: Draft<S>): { settled: Settled; draft: Draft<S> } {
-    let open = true;
-    const { log, timers, ids } = this;
-    const place = { log, timers, ids, sql: this.#ctx.storage.sql, now: this.clock.now() };
-    const turn = openTurn(place, this.#fold, from, () => open);
+  #apart(commands: Command<S, unknown>[]): Ran<S> {
+    return this.#atomically(() => this.#ranAndStored(runApart(this.#ground, commands, this.#current)));
+  }
+
+  #ranAndStored(ran: Ran<S>): Ran<S> {
+    if (ran.draft.head.seq !== this.#current.head.seq) this.#store(ran.draft);
+    return ran;
+  }
+
+  #atomically<T>(write: () => T): T {
     try {
-      const value = this.#ctx.storage.transactionSync(() => {
-        const answer = command(turn);
-        if (answer instanceof Promise)
-          throw new TypeError("a command may not wait: its savepoint ends when it returns");
-        return answer;
-      });
-      return { settled: { ok: true, value }, draft: { state: turn.state, head: turn.head } };
+      return this.#ctx.storage.transactionSync(write);
     } catch (error) {
-      if (isStorageFault(error)) throw error;
-      this.timers.forget();
-      return { settled: { ok: false, error }, draft: from };
-    } finally {
-      open = false;
+      if (error instanceof BatchUndone) throw error;
+      // Ends the isolate's work on this object here and now: every caller meets a reset, which may be retried.
+      this.#ctx.abort(`commit failed: ${errorText(error)}`);
+      throw error;
     }
   }
 

@@ -7,7 +7,9 @@ import {
   MAX_RUN_BYTES,
   MAX_RUN_EVENTS,
 } from "../../schema/events.ts";
-import { cutRuns, looksSince, nextCheck } from "./relay.ts";
+import type { EventLog } from "./event-log.ts";
+import { cutRuns, GATHER_MS, looksSince, nextCheck, Relay } from "./relay.ts";
+import type { Timers } from "./timers.ts";
 
 const STREAM = "account/pod:pod_01:EUR";
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value), "utf8");
@@ -97,5 +99,45 @@ describe("the consumers are looked at", () => {
         expect(nextBeacon).toBeLessThanOrEqual(45_000);
       }),
     );
+  });
+});
+
+describe("what a log has appended is sent", () => {
+  /** A relay of a log that gets so many events more in each gathering; how long it gathered, and what it sent. */
+  const drained = async (appended: readonly number[]) => {
+    const [gathered, sent]: [number[], number[]] = [[], []];
+    let head = 0;
+    const log = {
+      stream: STREAM,
+      head: () => ({ seq: head, hash: "", recordedAt: "" }),
+      read: (after: number, limit: number) =>
+        Array.from({ length: Math.min(limit, head - after) }, (_, at) => row(after + at + 1, 10)),
+    } as unknown as EventLog;
+    const port = {
+      send: async (runs: readonly { events: unknown[] }[]) =>
+        void sent.push(runs.reduce((sum, { events }) => sum + events.length, 0)),
+      consumed: async () => 0,
+    };
+    const left = [...appended];
+    const gather = async (ms: number) => {
+      gathered.push(ms);
+      head += left.shift() ?? 0;
+    };
+    const relay = new Relay(log, {} as Timers, { now: () => 0 }, port, 0, gather);
+    await relay.drain();
+    return { gathered, sent, upto: relay.sentUpto, head };
+  };
+
+  test("soon when it was idle, and ever further apart while there is always more, but a second at most", async () => {
+    const { gathered, sent, upto, head } = await drained([1, 2, 3, 4, 5, 6]);
+    expect(gathered).toEqual([GATHER_MS, 200, 400, 800, 800, 800, 800]);
+    expect(sent).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(upto).toBe(head);
+  });
+
+  test("without waiting, however much there is at once", async () => {
+    const { gathered, sent } = await drained([4 * MAX_RUN_EVENTS + 1]);
+    expect(sent).toEqual([2 * MAX_RUN_EVENTS, 2 * MAX_RUN_EVENTS, 1]);
+    expect(gathered).toEqual([GATHER_MS, 200]);
   });
 });

@@ -15,12 +15,15 @@ const RETRY_MS = 15_000;
 const LAST_CHECK_MS = 3_600_000;
 /** Runs sent in one call: the platform takes 256 kB a batch, and a run is at most 100 kB. */
 const RUNS_PER_SEND = 2;
+const MOST_SENT = MAX_RUN_EVENTS * RUNS_PER_SEND;
 
 /**
  * After a commit the relay waits this long before it sends, so that a busy actor's commits leave in one message. Every message
  * costs a queue operation and, at the consumer, a share of a transaction; lists may be that much later.
  */
 export const GATHER_MS = 100;
+/** While there is always more it waits ever longer, up to this: a message a second is enough for lists. Milliseconds. */
+const MOST_GATHERED_MS = 800;
 
 /** What the relay needs of the outside: a queue to send runs to, and how far the consumers have come with a stream. */
 export type RelayPort = {
@@ -74,18 +77,18 @@ export class Relay {
   readonly #timers: Timers;
   readonly #clock: Clock;
   readonly #port: RelayPort;
-  readonly #gather: () => Promise<unknown>;
+  readonly #gather: (ms: number) => Promise<unknown>;
   #sentUpto: number;
   #sending = false;
 
-  /** `gather`: waits for more to send; at once when left out. */
+  /** `gather`: waits so many milliseconds for more to send; at once when left out. */
   constructor(
     log: EventLog,
     timers: Timers,
     clock: Clock,
     port: RelayPort,
     sentUpto: number,
-    gather: () => Promise<unknown> = async () => undefined,
+    gather: (ms: number) => Promise<unknown> = async () => undefined,
   ) {
     this.#gather = gather;
     this.#log = log;
@@ -111,14 +114,18 @@ export class Relay {
     if (this.#sending) return;
     this.#sending = true;
     try {
-      for (;;) {
-        await this.#gather();
-        // From a read that finds nothing to the end of this drain nothing is awaited: an event appended there would be left.
-        const rows = this.#log.read(this.#sentUpto, MAX_RUN_EVENTS * RUNS_PER_SEND);
-        if (rows.length === 0) return;
-        const runs = cutRuns(this.#log.stream, this.#log.head().seq, rows).slice(0, RUNS_PER_SEND);
-        await this.#port.send(runs);
-        this.#sentUpto = Math.max(this.#sentUpto, runs.at(-1)?.events.at(-1)?.seq ?? 0);
+      for (let ms = GATHER_MS; ; ms = Math.min(2 * ms, MOST_GATHERED_MS)) {
+        await this.#gather(ms);
+        for (let full = true; full; ) {
+          const rows = this.#log.read(this.#sentUpto, MOST_SENT);
+          // From a read that finds nothing to the end of this drain nothing is awaited: an event appended there would be left.
+          if (rows.length === 0) return;
+          const runs = cutRuns(this.#log.stream, this.#log.head().seq, rows).slice(0, RUNS_PER_SEND);
+          await this.#port.send(runs);
+          const sent = runs.at(-1)?.events.at(-1)?.seq ?? 0;
+          this.#sentUpto = Math.max(this.#sentUpto, sent);
+          full = rows.length === MOST_SENT || sent < (rows.at(-1)?.seq ?? 0);
+        }
       }
     } finally {
       this.#sending = false;

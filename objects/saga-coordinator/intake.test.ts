@@ -428,12 +428,17 @@ describe("a shard with too much under way", () => {
     const numbers = JSON.stringify(Array.from({ length: live }, (_, at) => at));
     const columns = "'old-' || value, 'charge', 'waiting', 1, '{}'";
     sql.exec(`INSERT INTO sagas (id, kind, status, open, doc) SELECT ${columns} FROM json_each(?)`, numbers);
+    began(live);
     const due = world.sim.now + 86_400_000;
     sql.exec(
       "INSERT INTO timers (kind, key, due_at) SELECT 'saga', 'old-' || value, ? FROM json_each(?)",
       due,
       numbers,
     );
+  };
+  const began = (more: number): void => {
+    const { actor } = shard.parts;
+    actor.state = { ...actor.state, began: actor.state.began + more };
   };
   const empty = (): void => {
     shard.disk.storage.sql.exec("DELETE FROM sagas WHERE id LIKE 'old-%'");

@@ -59,12 +59,14 @@ const DOOR_MS = 30_000;
  * enough of it has ended. What a saga begins itself is old work, and never refused.
  */
 export const MAX_LIVE = 5_000;
+/** Opened accounts that a shard remembers before it begins anew. */
+const MOST_REMEMBERED = 20_000;
 /** When a full shard is worth asking again, seconds. */
 const FULL_RETRY_S = 2;
 
-/** Why the shard begins nothing now; null: it does. */
-const fullness = (sql: SqlStorage): Rejection | null =>
-  countLive(sql, MAX_LIVE) < MAX_LIVE
+/** Why the shard begins nothing now; null: it does. What has not ended is live or parked, and is only counted where it is many. */
+const fullness = ({ began, ended }: ShardState, sql: SqlStorage): Rejection | null =>
+  began - ended < MAX_LIVE || countLive(sql, MAX_LIVE) < MAX_LIVE
     ? null
     : reject("overloaded", "too much is under way here", { retry_after: FULL_RETRY_S }).rejection;
 
@@ -95,6 +97,8 @@ export class Intake {
   readonly #deps: Deps;
   /** Of a batch many ask of the same account at once: it is asked once for all of them. */
   readonly #accounts: Lanes<null, AccountTerms | null>;
+  /** Accounts that answered as opened, while this object is awake. */
+  readonly #opened = new Set<string>();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -119,7 +123,7 @@ export class Intake {
       return this.#chargeAnswer(await this.#replay(known, asked, waitMs, meta));
     }
     // Asked here, before anybody is called for it, and once more where it begins.
-    const full = actor.nearlyFull ?? fullness(actor.sql);
+    const full = actor.nearlyFull ?? fullness(actor.state, actor.sql);
     if (full !== null) return this.#problem(full, meta);
     const settling = await settlingOf(this.#deps.env, command, key.request);
     if (!settling.ok) return this.#problem(settling.rejection, meta);
@@ -163,14 +167,14 @@ export class Intake {
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
     if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
-    const full = actor.nearlyFull ?? fullness(actor.sql);
+    const full = actor.nearlyFull ?? fullness(actor.state, actor.sql);
     if (full !== null) return this.#problem(full, meta);
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return this.#problem(checked.rejection, meta);
     const { legs } = checked.value;
-    const terms = await this.#termsOf(accountsToAsk(legs));
+    const terms = await this.#termsOf(accountsToAsk(legs, this.#opened));
     if (!terms.ok) return this.#problem(terms.rejection, meta);
-    const absent = mustExist(legs).find((account) => terms.value.get(account) == null);
+    const absent = mustExist(legs).find((account) => !this.#opened.has(account));
     if (absent !== undefined) return this.#problem(unknownAccount(absent).rejection, meta);
     const input = withTerms(checked.value, terms.value);
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
@@ -198,13 +202,13 @@ export class Intake {
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
     if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
-    const full = actor.nearlyFull ?? fullness(actor.sql);
+    const full = actor.nearlyFull ?? fullness(actor.state, actor.sql);
     if (full !== null) return this.#problem(full, meta);
     const original = findOriginal(actor.sql, command.reverses);
     if (!original.ok) return this.#problem(original.rejection, meta);
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
     const mirror = reversalInput(command, original.value);
-    const terms = await this.#termsOf(accountsToAsk(mirror.legs));
+    const terms = await this.#termsOf(accountsToAsk(mirror.legs, this.#opened));
     if (!terms.ok) return this.#problem(terms.rejection, meta);
     const input = withTerms(mirror, terms.value);
     const first = beginning(saga, "ledger_transfer", meta.principal.user, input, meta);
@@ -215,8 +219,11 @@ export class Intake {
     return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
   }
 
-  #termsOf(accounts: readonly string[]): ReturnType<typeof askTerms> {
-    return askTerms((account) => this.#accounts.submit(account, null), accounts);
+  async #termsOf(accounts: readonly string[]): ReturnType<typeof askTerms> {
+    const asked = await askTerms((account) => this.#accounts.submit(account, null), accounts);
+    if (this.#opened.size > MOST_REMEMBERED) this.#opened.clear();
+    if (asked.ok) for (const [account, terms] of asked.value) if (terms !== null) this.#opened.add(account);
+    return asked;
   }
 
   /** What the provider says of an instrument; it cannot say when it is not there, and then the capture will. */
@@ -239,7 +246,7 @@ export class Intake {
     const row = findCommand(turn.sql, scope);
     if (row !== null) return { kind: "known", row };
     // What admits may write, so it is asked last.
-    const rejection = fullness(turn.sql) ?? admit(turn);
+    const rejection = fullness(turn.state, turn.sql) ?? admit(turn);
     if (rejection !== null) return { kind: "refused", rejection };
     rememberCommand(turn, { scope, target: first.id, request, request_id: meta.correlation });
     const family = beginFamily(turn, definition, first, scope);

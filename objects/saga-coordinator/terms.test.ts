@@ -18,6 +18,11 @@ describe("the terms of accounts", () => {
     expect(accountsToAsk(legs)).toEqual(["wallet:alice:EUR", "wallet:bob:EUR", `pod:${POD}:EUR`]);
   });
 
+  it("are not asked again of who only pays, once it is known to have been opened", () => {
+    const known = new Set(["wallet:alice:EUR", "wallet:bob:EUR"]);
+    expect(accountsToAsk(legs, known)).toEqual(["wallet:bob:EUR", `pod:${POD}:EUR`]);
+  });
+
   it("say which credits are reserved: those to a cap, but for a closed account's, which suspense takes", () => {
     const capped = { status: "open", capped: true } as const;
     const terms = new Map<string, AccountTerms>([

@@ -10,10 +10,17 @@ const ASKED_AT_ONCE = 5;
 
 type Terms = ReadonlyMap<string, AccountTerms | null>;
 
-/** Whose terms are asked before begin: an account that must exist, or whose credits may have to be reserved. */
-export const accountsToAsk = (legs: readonly TransferLeg[]): string[] => [
-  ...new Set(legs.map((leg) => leg.account).filter((account) => parseAccount(account)?.rules.governed === true)),
-];
+/**
+ * Whose terms are asked before begin: an account whose legs may have to be reserved under its cap, and one that must exist and is not
+ * among those `known` to. An account that was once opened always exists, so what it pays from is asked of it once.
+ */
+export const accountsToAsk = (legs: readonly TransferLeg[], known: ReadonlySet<string> = new Set()): string[] => {
+  const asked = legs.filter(({ account, direction }) => {
+    const rules = parseAccount(account)?.rules;
+    return rules?.governed === true && (direction === rules.normalSide || !known.has(account));
+  });
+  return [...new Set(asked.map(({ account }) => account))];
+};
 
 /** What each account says of itself; null for one that was never opened. Refused while one of them cannot be reached, or its log is broken. */
 export const askTerms = async (

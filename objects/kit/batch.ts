@@ -1,0 +1,67 @@
+import type { Settled } from "./mailbox.ts";
+import { type Command, type Draft, type Fold, isStorageFault, openTurn, type Place } from "./turn.ts";
+
+/** What the commands of one commit came to, and the draft they leave. */
+export type Ran<S> = { settled: Settled[]; draft: Draft<S> };
+
+/** A command threw: whatever its batch has written is to be undone. */
+export class BatchUndone extends Error {
+  override readonly name = "BatchUndone";
+}
+
+/** Where commands run. `undone`: after writes were rolled back, of what memory believed of them. */
+type Ground<S> = {
+  place: () => Place;
+  fold: Fold<S>;
+  savepoint: <T>(write: () => T) => T;
+  undone: () => void;
+};
+
+/** One command on a draft. Throws what it throws. */
+const runOne = <S>({ place, fold }: Ground<S>, command: Command<S, unknown>, from: Draft<S>) => {
+  let open = true;
+  const turn = openTurn(place(), fold, from, () => open);
+  try {
+    const value = command(turn);
+    if (value instanceof Promise) throw new TypeError("a command may not wait: its savepoint ends when it returns");
+    return { value, draft: { state: turn.state, head: turn.head } };
+  } finally {
+    open = false;
+  }
+};
+
+/**
+ * Runs commands one after another in the savepoint of their commit alone: what a command throws is a bug, and too rare to pay a
+ * savepoint each for. Throws {@link BatchUndone} where one did: the commit is to be undone, and its commands are run apart.
+ */
+export const runTogether = <S>(ground: Ground<S>, commands: readonly Command<S, unknown>[], from: Draft<S>): Ran<S> => {
+  let draft = from;
+  const settled = commands.map((command): Settled => {
+    try {
+      const ran = runOne(ground, command, draft);
+      draft = ran.draft;
+      return { ok: true, value: ran.value };
+    } catch (error) {
+      if (isStorageFault(error)) throw error;
+      throw new BatchUndone("a command threw", { cause: error });
+    }
+  });
+  return { settled, draft };
+};
+
+/** Runs commands each in a savepoint of its own: one that throws undoes its own writes, and the others stand. */
+export const runApart = <S>(ground: Ground<S>, commands: readonly Command<S, unknown>[], from: Draft<S>): Ran<S> => {
+  let draft = from;
+  const settled = commands.map((command): Settled => {
+    try {
+      const ran = ground.savepoint(() => runOne(ground, command, draft));
+      draft = ran.draft;
+      return { ok: true, value: ran.value };
+    } catch (error) {
+      if (isStorageFault(error)) throw error;
+      ground.undone();
+      return { ok: false, error };
+    }
+  });
+  return { settled, draft };
+};
