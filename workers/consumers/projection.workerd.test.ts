@@ -5,6 +5,7 @@ import type { LogRow, Run } from "../../schema/events.ts";
 import { type AccountDoc, ENTRIES_A_PAGE, type PodDoc } from "../../schema/read-model.ts";
 import type { Pull } from "./actors.ts";
 import { guard, isLostRace } from "./checkpoints.ts";
+import { MAX_PACK_EVENTS } from "./packs.ts";
 import { MAX_PULL, type ProjectionPorts, projectRuns } from "./projection.ts";
 import { entriesIn } from "./testing/entries.ts";
 import { beaconOf, logOf, runOf } from "./testing/logs.ts";
@@ -316,6 +317,87 @@ describe("a projection", () => {
     expect(await shown()).toEqual({ status: "processing" });
     await project([runOf(log, 2, 2)]);
     expect(await shown()).toBeNull();
+  });
+});
+
+describe("what a projection writes", () => {
+  /** The database, counting the calls made of it and the rows that are billed as written. */
+  const counted = () => {
+    const counts = { calls: 0, written: 0 };
+    const batch = async (statements: D1PreparedStatement[]) => {
+      const results = await db.batch(statements);
+      counts.calls++;
+      counts.written += results.reduce((sum, { meta }) => sum + meta.rows_written, 0);
+      return results;
+    };
+    return { database: { prepare: (sql: string) => db.prepare(sql), batch } as unknown as D1Database, counts };
+  };
+  const written = async (runs: Run[]) => {
+    const { database, counts } = counted();
+    await project(runs, ports(unreachable, database));
+    return counts;
+  };
+  const sagaLog = (pod: string, saga: string, charge: string, ...more: Parameters<typeof logOf>[1]) =>
+    logOf(`saga/shard-${1_000 + ++made}`, [chargeBegan(saga, charge, pod), ...more]);
+
+  it("of a charge on accounts that exist are nine rows, in one call that reads and one that writes", async () => {
+    const { pod, log } = podLog((id) => renamed(id, "Ski"));
+    const accounts = Array.from({ length: 3 }, () => accountLog(500n, 300n).log);
+    const profile = logOf(`risk/${fresh("pod")}`, Array(2).fill({ type: "something.happened", data: {} }));
+    const [saga, charge] = [fresh("sag"), fresh("chg")];
+    const journal = sagaLog(pod, saga, charge, stepped(saga, "running"), stepped(saga, "completed"));
+    await project([log, ...accounts, profile].map((rows) => runOf(rows, 1, rows.length - 1, rows.length - 1)));
+    const last = [log, ...accounts, profile].map((rows) => runOf(rows, rows.length, rows.length));
+    // A row of each of the six streams, the charge, and the saga with the index it is found in by its subject.
+    expect(await written([...last, runOf(journal, 1, 3)])).toEqual({ calls: 2, written: 9 });
+  });
+
+  it("of a charge whose saga goes on unseen is the saga's row alone, beside the checkpoint", async () => {
+    const [pod, saga, charge] = [fresh("pod"), fresh("sag"), fresh("chg")];
+    const log = sagaLog(pod, saga, charge, stepped(saga, "running"), stepped(saga, "completed"));
+    await project([runOf(log, 1, 1, 1)]);
+    expect((await written([runOf(log, 2, 2, 2)])).written).toBe(2);
+    // The saga, the charge, the checkpoint; that it is no longer found among those under way costs nothing.
+    expect((await written([runOf(log, 3, 3)])).written).toBe(3);
+  });
+
+  it("of an account's entries is a row a page", async () => {
+    const { log } = accountLog(...Array<bigint>(ENTRIES_A_PAGE).fill(1n));
+    expect((await written([runOf(log, 1, ENTRIES_A_PAGE, ENTRIES_A_PAGE)])).written).toBe(1);
+    expect((await written([runOf(log, ENTRIES_A_PAGE + 1, ENTRIES_A_PAGE + 1)])).written).toBe(2);
+  });
+
+  it("of what is known already is nothing", async () => {
+    const { log } = accountLog(500n);
+    await project([runOf(log, 1, 2)]);
+    expect(await written([runOf(log, 1, 2), beaconOf(log)])).toEqual({ calls: 1, written: 0 });
+  });
+});
+
+describe("a saga that began long ago", () => {
+  it("goes on from its row when its events had to be pulled", async () => {
+    const [pod, saga, charge] = [fresh("pod"), fresh("sag"), fresh("chg")];
+    const log = logOf(`saga/shard-${1_000 + ++made}`, [
+      chargeBegan(saga, charge, pod),
+      { type: "cut.moved", data: { epoch: "2" } },
+      stepped(saga, "completed"),
+    ]);
+    await project([runOf(log, 1, 2, 2)]);
+    await project([beaconOf(log)], ports(actorsOf(log).pull));
+    expect(await one("SELECT status FROM sagas WHERE id = ?", saga)).toEqual({ status: "completed" });
+  });
+
+  it("goes on from what a batch before it made of it, when its events are too many for one", async () => {
+    const [pod, saga, charge] = [fresh("pod"), fresh("sag"), fresh("chg")];
+    const steps = Array.from({ length: MAX_PACK_EVENTS }, () => stepped(saga, "running"));
+    const log = logOf(`saga/shard-${1_000 + ++made}`, [
+      chargeBegan(saga, charge, pod),
+      ...steps,
+      stepped(saga, "completed"),
+    ]);
+    const outcomes = await project([beaconOf(log)], ports(actorsOf(log).pull));
+    expect([...outcomes.values()]).toEqual([{ state: "current", seq: log.length, head: log.length }]);
+    expect(await one("SELECT status FROM sagas WHERE id = ?", saga)).toEqual({ status: "completed" });
   });
 });
 
