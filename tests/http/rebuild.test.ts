@@ -204,7 +204,7 @@ describe("while the server is stopped", () => {
     const first = await rebuild(server.stateDir);
     expect(first.code).toBe(1);
     expect(first.out).toMatch(/^rebuilt [1-9]\d* rows in 5 tables, 1 differ\n$/);
-    expect(first.err).toBe(`differs: charges ${id}\n`);
+    expect(first.err).toBe(`differs: charges ${pod.id}/${id}\n`);
     expect(await rebuild(server.stateDir)).toMatchObject({ code: 0, err: "" });
 
     await using _again = await startServer({ stateDir: server.stateDir, port: server.port });
