@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
-import { z } from "zod";
 
 /** Who did it. `user` is the pseudonymous subject of a token, `operator` for an operator acting on a pod, `system` for the house. */
 export type Principal = { user: string; client_id: string };
@@ -58,29 +57,7 @@ export const chainHash = (prevHash: string, body: string): string =>
 export const bodyHash = (value: unknown): string =>
   createHash("sha256").update(canonicalJson(value), "utf8").digest("hex");
 
-const eventBodySchema = z.strictObject({
-  stream: z.string(),
-  seq: z.string().regex(/^[1-9][0-9]*$/),
-  id: z.string(),
-  type: z.string(),
-  version: z.string(),
-  recorded_at: z.string(),
-  effective_at: z.string(),
-  correlation: z.string(),
-  causation: z.string().nullable(),
-  principal: z.strictObject({ user: z.string(), client_id: z.string() }),
-  data: z.record(z.string(), z.json()),
-});
-
 /** A queue message: one run of one stream, `from` … in order; `head` is the stream's newest seq when it was sent (a beacon has no events). */
-export const runSchema = z.strictObject({
-  stream: z.string().min(1).max(200),
-  from: z.number().int().min(1),
-  head: z.number().int().min(0),
-  events: z.array(
-    z.strictObject({ seq: z.number().int(), event: eventBodySchema, prev_hash: z.string(), hash: z.string() }),
-  ),
-});
 export type Run = { stream: string; from: number; head: number; events: LogRow[] };
 
 /** Bounds of one queue message. */

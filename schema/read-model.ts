@@ -1,10 +1,9 @@
 import { getTableColumns, getTableName, sql } from "drizzle-orm";
 import { index, integer, primaryKey, type SQLiteTable, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import type { AccountKind } from "./accounts.ts";
-import type { ChargeRecord, ChargeStatus } from "./charges.ts";
+import type { ChargeRecord } from "./charges.ts";
 import { shardOf } from "./ids.ts";
 import type { Role } from "./permissions.ts";
-import type { PodRecord, PodStatus } from "./pods.ts";
+import type { PodRecord } from "./pods.ts";
 import type { AccountStatus, Counters, EntryRecord } from "./rpc/account.ts";
 import type { Saga, SagaKind, SagaStatus } from "./sagas.ts";
 import { streamOf } from "./streams.ts";
@@ -12,6 +11,10 @@ import { streamOf } from "./streams.ts";
 /**
  * The read model in D1: what lists, search and history read. Every row follows from the actors' logs and may be dropped and
  * folded again. Times are RFC 3339 texts as events carry them; a `doc` is the whole record, its columns only what is searched by.
+ *
+ * A row written is what a payment pays for, a thousand times the price of one read, and every index is a row more. So tables lie in
+ * the order of their keys (`WITHOUT ROWID`, of which drizzle knows nothing: a new table's migration has it added by hand, and
+ * `tools/d1-migrations.test.ts` looks), and what changes together is one row.
  *
  * After a change here (files already there are never edited):
  * npm run migrations -- read-model --name <what>
@@ -26,12 +29,30 @@ export type PodDoc = Omit<PodRecord, "members">;
 /** What operators have changed of an account; bounds are decimal strings in its currency, null for none. */
 export type AccountTermsDoc = { status: AccountStatus; floor: string | null; cap: string | null };
 
+/** Entries of one row of `entries`. */
+export const ENTRIES_A_PAGE = 16;
+
+/** A physical account after its newest event; a logical one is the sum of its stripes. */
+export type AccountDoc = {
+  counters: Counters;
+  /** Null while they are as the account's kind opens. */
+  terms: AccountTermsDoc | null;
+  /** Full pages in `entries`. */
+  pages: number;
+  /** The newest entries, oldest first: fewer than a page, which is written once it is full. */
+  open: EntryRecord[];
+};
+
 /**
  * The tables that follow from the logs, once a generation. Readers and the running projection know the names without a suffix
  * only; a rebuild fills those with `_next` and the two exchange names in one transaction. Both are therefore always alike.
  */
 const generation = <S extends "" | "_next">(suffix: S) => ({
-  /** How far a consumer has come with a stream, and the chain's hash there. Led by `stream`: an actor's relay asks by it alone. */
+  /**
+   * How far a consumer has come with a stream, the chain's hash there, and what the stream comes to where that is one record: a pod
+   * (`PodDoc`) or an account (`AccountDoc`), else empty. Both move with every event, so they are one row. Led by `stream`: an
+   * actor's relay asks by it alone.
+   */
   checkpoints: sqliteTable(
     `checkpoints${suffix}`,
     {
@@ -39,19 +60,10 @@ const generation = <S extends "" | "_next">(suffix: S) => ({
       consumer: text("consumer").notNull(),
       seq: integer("seq").notNull(),
       hash: text("hash").notNull(),
-      updatedAt: text("updated_at").notNull(),
+      doc: text("doc").notNull(),
     },
     (table) => [primaryKey({ columns: [table.stream, table.consumer] })],
   ),
-
-  pods: sqliteTable(`pods${suffix}`, {
-    id: text("id").primaryKey(),
-    status: text("status").$type<PodStatus>().notNull(),
-    createdAt: text("created_at").notNull(),
-    seq: integer("seq").notNull(),
-    logHead: text("log_head").notNull(),
-    doc: text("doc", { mode: "json" }).$type<PodDoc>().notNull(),
-  }),
 
   /** `joined_seq`: the pod's event that let them in, which is also the order in which members are shown. */
   members: sqliteTable(
@@ -68,49 +80,29 @@ const generation = <S extends "" | "_next">(suffix: S) => ({
     ],
   ),
 
+  /** Read by pod, newest first, which is the order they lie in. */
   charges: sqliteTable(
     `charges${suffix}`,
     {
-      id: text("id").primaryKey(),
       pod: text("pod").notNull(),
-      payer: text("payer").notNull(),
-      status: text("status").$type<ChargeStatus>().notNull(),
-      createdAt: text("created_at").notNull(),
+      id: text("id").notNull(),
       doc: text("doc", { mode: "json" }).$type<ChargeRecord>().notNull(),
     },
-    (table) => [index(`charges${suffix}_by_pod`).on(table.pod, table.id)],
+    (table) => [primaryKey({ columns: [table.pod, table.id] })],
   ),
 
-  /** An account's counters after its newest event. One row a physical account: a logical one is the sum of its stripes. */
-  accounts: sqliteTable(
-    `accounts${suffix}`,
-    {
-      id: text("id").primaryKey(),
-      kind: text("kind").$type<AccountKind>().notNull(),
-      /** The pod, user or connector in the account's name. */
-      owner: text("owner"),
-      currency: text("currency").notNull(),
-      counters: text("counters", { mode: "json" }).$type<Counters>().notNull(),
-      seq: integer("seq").notNull(),
-      hash: text("hash").notNull(),
-      /** Null while they are as the account's kind opens. */
-      terms: text("terms", { mode: "json" }).$type<AccountTermsDoc>(),
-    },
-    (table) => [index(`accounts${suffix}_by_owner`).on(table.kind, table.owner)],
-  ),
-
-  /** One row a posted leg, in the account's own order. It is read by account only, so the key is the one index it pays for. */
+  /**
+   * Posted legs in the account's own order, a full page a row: entry n of an account, from 0, is in page n / 16. Those of the page
+   * that is not full yet are with the account's checkpoint, which is written anyway.
+   */
   entries: sqliteTable(
     `entries${suffix}`,
     {
       account: text("account").notNull(),
-      seq: integer("seq").notNull(),
-      leg: integer("leg").notNull(),
-      currency: text("currency").notNull(),
-      recordedAt: text("recorded_at").notNull(),
-      doc: text("doc", { mode: "json" }).$type<EntryRecord>().notNull(),
+      page: integer("page").notNull(),
+      doc: text("doc", { mode: "json" }).$type<EntryRecord[]>().notNull(),
     },
-    (table) => [primaryKey({ columns: [table.account, table.seq, table.leg] })],
+    (table) => [primaryKey({ columns: [table.account, table.page] })],
   ),
 
   sagas: sqliteTable(
@@ -131,13 +123,11 @@ const generation = <S extends "" | "_next">(suffix: S) => ({
   ),
 });
 
-export const { checkpoints, pods, members, charges, accounts, entries, sagas } = generation("");
+export const { checkpoints, members, charges, entries, sagas } = generation("");
 export const {
   checkpoints: checkpointsNext,
-  pods: podsNext,
   members: membersNext,
   charges: chargesNext,
-  accounts: accountsNext,
   entries: entriesNext,
   sagas: sagasNext,
 } = generation("_next");
@@ -152,8 +142,10 @@ export type ProjectedTable = {
   name: string;
   key: readonly string[];
   columns: readonly string[];
-  /** By the first column of the key. */
-  streamOf: (key: string) => string | null;
+  /** By what stands in the columns of the key. */
+  streamOf: (...key: string[]) => string | null;
+  /** The rows that are compared, as SQL; left out: all. */
+  where?: string;
 };
 
 const projected = (table: SQLiteTable, key: readonly string[], owner: ProjectedTable["streamOf"]): ProjectedTable => ({
@@ -165,11 +157,11 @@ const projected = (table: SQLiteTable, key: readonly string[], owner: ProjectedT
 
 /** Every table that a rebuild fills and compares. A new table of `generation` has its line here. */
 export const PROJECTED: readonly ProjectedTable[] = [
-  projected(pods, ["id"], streamOf.pod),
+  // Of a stream that comes to no record of its own there is only how far it is, and a lag is no difference.
+  { ...projected(checkpoints, ["stream", "consumer"], (stream) => stream), where: "doc <> ''" },
   projected(members, ["pod", "user"], streamOf.pod),
-  projected(charges, ["id"], ofShard("chg")),
-  projected(accounts, ["id"], streamOf.account),
-  projected(entries, ["account", "seq", "leg"], streamOf.account),
+  projected(charges, ["pod", "id"], (_pod, id) => ofShard("chg")(id)),
+  projected(entries, ["account", "page"], streamOf.account),
   projected(sagas, ["id"], ofShard("sag")),
 ];
 

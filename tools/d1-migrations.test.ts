@@ -3,7 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { PROJECTED } from "../schema/read-model.ts";
+import { ENTRIES_A_PAGE, PROJECTED } from "../schema/read-model.ts";
+import { foldAccount } from "../workers/consumers/folds/accounts.ts";
+import { foldPod } from "../workers/consumers/folds/pods.ts";
+import { logOf } from "../workers/consumers/testing/logs.ts";
+import { creditsTo, podMade } from "../workers/consumers/testing/stories.ts";
 import { type MigratedDatabase, migrateD1 } from "./d1-migrations.ts";
 import { ROOT } from "./settings.ts";
 
@@ -75,30 +79,103 @@ test("a start that dies inside a file leaves it wholly to the next one", async (
 
 describe("the read model", () => {
   const migrations = join(ROOT, "schema/migrations");
-  const kept = ["checkpoints", ...PROJECTED.map(({ name }) => name), "dead_letters"];
   type Column = { name: string; type: string };
   const columnsOf = (table: string) => sqlite.prepare(`PRAGMA table_info(${table})`).all() as unknown as Column[];
   const rowsOf = (table: string) => sqlite.prepare(`SELECT * FROM ${table}`).all();
+  const read = (sql: string) =>
+    sqlite
+      .prepare(sql)
+      .all()
+      .map((row) => ({ ...row }));
 
-  test("of a deployment that had one generation of tables keeps every row", async () => {
+  /** A deployment with the first files of the folder alone. */
+  const deployUpTo = async (last: string) => {
     const old = join(folder, "old");
-    cpSync(join(migrations, "0000_read_model.sql"), join(old, "0000_read_model.sql"));
-    expect(await migrateD1(database(sqlite), old)).toBe(1);
-    for (const table of kept) {
-      const columns = columnsOf(table);
-      const insert = sqlite.prepare(`INSERT INTO ${table} VALUES (${columns.map(() => "?").join(", ")})`);
-      for (const row of [1, 2]) {
-        insert.run(...columns.map(({ name, type }) => (type === "integer" ? row : `"${name} ${row}"`)));
-      }
-    }
-    const before = kept.map(rowsOf);
-    expect(before.map((rows) => rows.length)).toEqual(kept.map(() => 2));
+    const files = readdirSync(migrations).filter((name) => name.endsWith(".sql") && name <= last);
+    for (const name of files) cpSync(join(migrations, name), join(old, name));
+    expect(await migrateD1(database(sqlite), old)).toBe(files.length);
+  };
+  const insert = (table: string, row: Record<string, SQLInputValue>) =>
+    sqlite
+      .prepare(`INSERT INTO ${table} (${Object.keys(row)}) VALUES (${Object.keys(row).map(() => "?")})`)
+      .run(...Object.values(row));
 
-    const files = readdirSync(migrations).filter((name) => name.endsWith(".sql"));
-    expect(await migrateD1(database(sqlite), migrations)).toBe(files.length - 1);
-    // Columns may have come to it.
-    expect(kept.map(rowsOf)).toMatchObject(before);
-    expect(PROJECTED.flatMap(({ name }) => rowsOf(`${name}_next`))).toEqual([]);
+  const POD = "pod_01JGFJJZ00000000000000000A";
+  const ACCOUNT = `pod:${POD}:EUR`;
+  const log = logOf(`account/${ACCOUNT}`, creditsTo(ACCOUNT, Array(ENTRIES_A_PAGE + 3).fill(10n)));
+  const podLog = logOf(`pod/${POD}`, podMade(POD, 'Täglich "Brot"\n'));
+  const pod = JSON.stringify(foldPod(null, podLog).doc);
+
+  /** As the projector of those days left it. */
+  const projectAsBefore = () => {
+    const { doc, entries } = foldAccount(ACCOUNT, null, log);
+    const all = [...entries.flatMap((page) => page.doc), ...doc.open];
+    const at = { consumer: "projector", hash: "h", updated_at: "" };
+    for (const stream of [`pod/${POD}`, `account/${ACCOUNT}`, "risk/ann"])
+      insert("checkpoints", { ...at, stream, seq: 2 });
+    insert("pods", { id: POD, status: "active", created_at: "", seq: 2, log_head: "h", doc: pod });
+    insert("members", { pod: POD, user: "ann", role: "owner", joined_seq: 1 });
+    insert("accounts", {
+      ...{ id: ACCOUNT, kind: "pod", owner: POD, currency: "EUR", seq: 2, hash: "h" },
+      counters: JSON.stringify(doc.counters),
+    });
+    // In no order of their own.
+    for (const entry of all.toReversed()) {
+      const fixed = { account: ACCOUNT, leg: 0, currency: "EUR", recorded_at: entry.recorded_at };
+      insert("entries", { ...fixed, seq: entry.seq, doc: JSON.stringify(entry) });
+    }
+    insert("sagas", { id: "sag_1", kind: "charge", subject: "ann", status: "parked", created_at: "", doc: "{}" });
+    const told = { id: "chg_1", pod: POD, payer: "ann", status: "succeeded", created_at: "" };
+    insert("charges", { ...told, doc: JSON.stringify(told) });
+    insert("dead_letters", { id: "m", queue: "events", body: "1", reason: "chain", attempts: 1, parked_at: "" });
+  };
+
+  test.each(["0000_read_model.sql", "0002_account_terms.sql"])(
+    "of a deployment as %s left it becomes, byte by byte, what the projector makes of the same logs",
+    async (last) => {
+      await deployUpTo(last);
+      projectAsBefore();
+      await migrateD1(database(sqlite), migrations);
+      const { doc, entries } = foldAccount(ACCOUNT, null, log);
+      expect(read("SELECT stream, consumer, seq, hash, doc FROM checkpoints ORDER BY stream")).toEqual(
+        [
+          { stream: `account/${ACCOUNT}`, doc: JSON.stringify(doc) },
+          { stream: `pod/${POD}`, doc: pod },
+          { stream: "risk/ann", doc: "" },
+        ].map((row) => ({ ...row, consumer: "projector", seq: 2, hash: "h" })),
+      );
+      expect(read("SELECT * FROM entries")).toEqual(
+        entries.map((page) => ({ ...page, doc: JSON.stringify(page.doc) })),
+      );
+      expect(entries).toHaveLength(1);
+      expect(read("SELECT * FROM members")).toEqual([{ pod: POD, user: "ann", role: "owner", joined_seq: 1 }]);
+      expect(read("SELECT pod, id, doc->>'status' AS status FROM charges")).toEqual([
+        { pod: POD, id: "chg_1", status: "succeeded" },
+      ]);
+      expect(read("SELECT id, kind, subject, status FROM sagas")).toEqual([
+        { id: "sag_1", kind: "charge", subject: "ann", status: "parked" },
+      ]);
+      expect(rowsOf("dead_letters")).toHaveLength(1);
+      expect(PROJECTED.flatMap(({ name }) => rowsOf(`${name}_next`))).toEqual([]);
+    },
+  );
+
+  test("that was being rebuilt is rebuilt no more, and nothing that read its tables before may write", async () => {
+    await deployUpTo("0002_account_terms.sql");
+    insert("read_model", { id: 1, epoch: 4, rebuild: "rbd_1", shadowed: 1, named: 1 });
+    const zeros = { step: 1, position: "null", streams: 0, rows: 0, differ: 0, differences: "[]", principal: "olga" };
+    for (const [id, phase] of [
+      ["rbd_0", "done"],
+      ["rbd_1", "building"],
+    ] as const) {
+      insert("rebuilds", { ...zeros, id, phase, started_at: "", updated_at: "" });
+    }
+    await migrateD1(database(sqlite), migrations);
+    expect(read("SELECT * FROM read_model")).toEqual([{ id: 1, epoch: 5, rebuild: null, shadowed: 0, named: 1 }]);
+    expect(read("SELECT id, phase FROM rebuilds ORDER BY id").map(({ phase }) => phase)).toEqual([
+      "done",
+      "superseded",
+    ]);
   });
 
   test("has two generations of each table, alike in every column and key", async () => {
@@ -107,6 +184,12 @@ describe("the read model", () => {
       expect([name, columnsOf(`${name}_next`)]).toEqual([name, columnsOf(name)]);
       expect(new Set(columnsOf(name).map((column) => column.name))).toEqual(new Set([...key, ...columns]));
     }
-    expect(columnsOf("checkpoints_next")).toEqual(columnsOf("checkpoints"));
+  });
+
+  test("keeps every projected table in the order of its key, which else would be an index to pay for", async () => {
+    await migrateD1(database(sqlite), migrations);
+    const keyed = read("SELECT name FROM pragma_table_list WHERE schema = 'main' AND wr = 1").map(({ name }) => name);
+    const names = PROJECTED.flatMap(({ name }) => [name, `${name}_next`]);
+    expect(names.filter((name) => !keyed.includes(name))).toEqual([]);
   });
 });

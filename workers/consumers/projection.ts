@@ -1,13 +1,22 @@
 import type { Run } from "../../schema/events.ts";
+import type { Saga } from "../../schema/sagas.ts";
 import type { Pull } from "./actors.ts";
-import { type Advance, guard, isLostRace, readStanding } from "./checkpoints.ts";
-import { readDocs } from "./docs.ts";
+import {
+  type Advance,
+  guard,
+  isLostRace,
+  type Stand,
+  type Standing,
+  standingOf,
+  standingStatement,
+} from "./checkpoints.ts";
 import { foldStream } from "./folds/streams.ts";
 import type { Generation } from "./generation.ts";
 import { errorText, metric } from "./metrics.ts";
 import { packUnits, type Unit } from "./packs.ts";
 import { inParallel } from "./parallel.ts";
-import { type Checkpoint, NEW_STREAM, planRun, type RunPlan, runFault } from "./runs.ts";
+import { NEW_STREAM, planRun, type RunPlan, runFault } from "./runs.ts";
+import { sagasIn, sagasOf, sagasStatement } from "./sagas.ts";
 import { mergeWrites, noWrites, statementsFor } from "./writes.ts";
 
 /** Most events taken from an actor for one stream and batch. */
@@ -45,11 +54,16 @@ type Task = {
   /** What the one pull of this batch came to; null: none was needed so far. */
   pulled: { state: "sound" | "unsound" | "failed"; count: number } | null;
   plan: RunPlan;
-  at: Checkpoint;
+  at: Stand;
   /** Keeps out of batches shared with others: it has met a rival, or may be what a batch failed of. */
   alone: boolean;
   error: string | null;
 };
+
+const UNMET: Stand = { ...NEW_STREAM, doc: null };
+
+/** What a round begins with; `sagas` are those asked for, as they stand, null for one that is not there. */
+type Known = Standing & { sagas: Map<string, Saga | null> };
 
 const generationOf = ({ generation }: ProjectionPorts): Generation => generation ?? "serving";
 
@@ -63,7 +77,7 @@ const taskFor = (stream: string, runs: readonly Run[]): Task => ({
   runs: [...runs],
   pulled: null,
   plan: { apply: [], gapFrom: null, brokenAt: null, head: 0 },
-  at: NEW_STREAM,
+  at: UNMET,
   alone: false,
   error: null,
 });
@@ -83,7 +97,7 @@ const pullInto = async (task: Task, ports: ProjectionPorts): Promise<void> => {
   }
 };
 
-const prepare = async (task: Task, at: Checkpoint, ports: ProjectionPorts): Promise<void> => {
+const prepare = async (task: Task, at: Stand, ports: ProjectionPorts): Promise<void> => {
   task.at = at;
   task.plan = planRun(at, task.runs);
   if (task.pulled !== null || (task.plan.gapFrom === null && task.plan.brokenAt === null)) return;
@@ -91,33 +105,51 @@ const prepare = async (task: Task, at: Checkpoint, ports: ProjectionPorts): Prom
   task.plan = planRun(at, task.runs);
 };
 
-/** One D1 batch: the guard, then every row the folds changed. A stream that cannot be folded is left out, with its error. */
-const commit = async (ports: ProjectionPorts, epoch: number, units: readonly Unit<Task>[]): Promise<void> => {
-  const { db, now } = ports;
+/** Where the streams stand and the sagas that their messages go on with, in one call. */
+const readKnown = async (ports: ProjectionPorts, tasks: readonly Task[]): Promise<Known> => {
   const generation = generationOf(ports);
-  const docs = await readDocs(
-    db,
-    generation,
-    units.map(({ stream, rows }) => ({ stream: stream.stream, rows })),
-  );
+  const streams = tasks.map(({ stream }) => stream);
+  const ids = sagasIn(tasks.map(({ stream, runs }) => ({ stream, events: runs.flatMap(({ events }) => events) })));
+  const sagas = new Map<string, Saga | null>(ids.map((id) => [id, null]));
+  const statements = [standingStatement(ports.db, generation, streams)];
+  if (ids.length > 0) statements.push(sagasStatement(ports.db, generation, ids));
+  const [standing, found] = await ports.db.batch(statements);
+  if (standing === undefined) throw new Error("the read model answered nothing");
+  for (const [id, saga] of found === undefined ? [] : sagasOf(found)) sagas.set(id, saga);
+  return { ...standingOf(standing), sagas };
+};
+
+/** What a pull or another order of the messages made needed besides: as a rule nothing. */
+const readMissing = async (ports: ProjectionPorts, tasks: readonly Task[], sagas: Known["sagas"]): Promise<void> => {
+  const wanted = sagasIn(tasks.map(({ stream, plan }) => ({ stream, events: plan.apply })));
+  const missing = wanted.filter((id) => !sagas.has(id));
+  if (missing.length === 0) return;
+  // Later than the checkpoints: should the shard have gone on meanwhile, the guard finds out.
+  const [found] = await ports.db.batch([sagasStatement(ports.db, generationOf(ports), missing)]);
+  for (const [id, saga] of found === undefined ? [] : sagasOf(found)) sagas.set(id, saga);
+};
+
+/** One D1 batch: the guard, then every row the folds changed. A stream that cannot be folded is left out, with its error. */
+const commit = async (ports: ProjectionPorts, { epoch, sagas }: Known, units: readonly Unit<Task>[]): Promise<void> => {
+  const generation = generationOf(ports);
   const writes = noWrites();
-  const advances = new Map<Task, Advance>();
+  const reached = new Map<Task, Advance>();
   for (const { stream: task, from, rows } of units) {
+    const last = rows.at(-1);
+    if (last === undefined) continue;
     try {
-      mergeWrites(writes, foldStream(docs, task.stream, rows));
+      const { doc, writes: found } = foldStream({ doc: task.at.doc, sagas }, task.stream, rows);
+      mergeWrites(writes, found);
+      reached.set(task, { stream: task.stream, expected: from.seq, seq: last.seq, hash: last.hash, doc });
     } catch (error) {
       task.error = errorText(error);
-      continue;
-    }
-    const last = rows.at(-1);
-    if (last !== undefined) {
-      advances.set(task, { stream: task.stream, expected: from.seq, seq: last.seq, hash: last.hash });
     }
   }
-  if (advances.size === 0) return;
-  const first = guard(db, { generation, epoch }, [...advances.values()], new Date(now()).toISOString());
-  await db.batch([first, ...statementsFor(db, generation, writes)]);
-  for (const [task, { seq, hash }] of advances) task.at = { seq, hash };
+  if (reached.size === 0) return;
+  const guards = guard(ports.db, { generation, epoch }, [...reached.values()]);
+  await ports.db.batch([...guards, ...statementsFor(ports.db, generation, writes)]);
+  for (const [task, { seq, hash, doc }] of reached) task.at = { seq, hash, doc };
+  for (const saga of [...writes.sagas, ...writes.sagasStaying]) sagas.set(saga.id, saga);
 };
 
 const packsOf = (tasks: readonly Task[]): Unit<Task>[][] => {
@@ -129,7 +161,7 @@ const packsOf = (tasks: readonly Task[]): Unit<Task>[][] => {
 /** Projects the packs in order; answers the streams whose batch was rolled back, with why. */
 const commitAll = async (
   ports: ProjectionPorts,
-  epoch: number,
+  known: Known,
   packs: readonly Unit<Task>[][],
 ): Promise<Map<Task, unknown>> => {
   const undone = new Map<Task, unknown>();
@@ -137,7 +169,7 @@ const commitAll = async (
     const units = pack.filter(({ stream }) => !undone.has(stream) && stream.error === null);
     if (units.length === 0) continue;
     try {
-      await commit(ports, epoch, units);
+      await commit(ports, known, units);
     } catch (error) {
       for (const { stream } of units) undone.set(stream, error);
     }
@@ -181,11 +213,8 @@ export const projectRuns = async (
   let open = tasks;
   let shadowedAt: number | null = null;
   for (let round = 1; open.length > 0; round++) {
-    const { checkpoints, epoch, shadowed } = await readStanding(
-      ports.db,
-      generationOf(ports),
-      open.map(({ stream }) => stream),
-    );
+    const known = await readKnown(ports, open);
+    const { checkpoints, epoch, shadowed } = known;
     if (ports.epoch !== undefined && ports.epoch !== epoch) break;
     // Once for each making of the next tables: a rebuild may have begun since the last round.
     if (shadowed && shadowedAt !== epoch && generationOf(ports) === "serving") {
@@ -193,11 +222,12 @@ export const projectRuns = async (
       shadowedAt = epoch;
     }
     await inParallel(PULLS_AT_ONCE, open, (task) => {
-      const at = checkpoints.get(task.stream) ?? NEW_STREAM;
+      const at = checkpoints.get(task.stream) ?? UNMET;
       if (round > 1 && at.seq !== task.at.seq) task.alone = true;
       return prepare(task, at, ports);
     });
-    const undone = await commitAll(ports, epoch, packsOf(open));
+    await readMissing(ports, open, known.sagas);
+    const undone = await commitAll(ports, known, packsOf(open));
     for (const [task, error] of undone) {
       if (!isLostRace(error)) task.alone = true;
       if (round === MAX_ROUNDS) task.error = errorText(error);

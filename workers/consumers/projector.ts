@@ -1,4 +1,5 @@
-import { MAX_RUN_EVENTS, type Run, runSchema } from "../../schema/events.ts";
+import { MAX_RUN_EVENTS, type Run } from "../../schema/events.ts";
+import { isRun } from "../../schema/run-shape.ts";
 import { parseStream } from "../../schema/streams.ts";
 import { pullFrom } from "./actors.ts";
 import { park } from "./dead-letters.ts";
@@ -16,9 +17,8 @@ export const retryDelay = (attempts: number): number => Math.min(60, 2 ** attemp
 const retry = (message: Message): void => message.retry({ delaySeconds: retryDelay(message.attempts) });
 
 const readRun = (body: unknown): Run | null => {
-  const parsed = runSchema.safeParse(body);
-  if (!parsed.success || parsed.data.events.length > MAX_RUN_EVENTS) return null;
-  return parseStream(parsed.data.stream) === null ? null : (parsed.data as Run);
+  if (!isRun(body) || body.events.length > MAX_RUN_EVENTS) return null;
+  return parseStream(body.stream) === null ? null : body;
 };
 
 const verdictOn = (run: Run, outcome: StreamOutcome | undefined): Verdict => {

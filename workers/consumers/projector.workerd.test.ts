@@ -7,6 +7,7 @@ import { listDeadLetters, MAX_REDRIVE, redrive } from "./dead-letters.ts";
 import type { ConsumerEnv } from "./env.ts";
 import { consume } from "./index.ts";
 import { retryDelay } from "./projector.ts";
+import { entriesIn } from "./testing/entries.ts";
 import { beaconOf, logOf, runOf, tampered } from "./testing/logs.ts";
 import { creditsTo } from "./testing/stories.ts";
 
@@ -57,8 +58,7 @@ const parked = async (id: string | undefined) =>
     .prepare("SELECT queue, stream, reason, attempts, redriven_at FROM dead_letters WHERE id = ?")
     .bind(id)
     .first<Record<string, unknown>>();
-const entriesOf = async (account: string) =>
-  (await db.prepare("SELECT count(*) AS n FROM entries WHERE account = ?").bind(account).first<{ n: number }>())?.n;
+const entriesOf = (account: string) => entriesIn(db, account);
 
 describe("a batch of the events queue", () => {
   it("acknowledges what it applied", async () => {

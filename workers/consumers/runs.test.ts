@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { LogRow, Run } from "../../schema/events.ts";
+import { canonicalJson, type LogRow, type Run } from "../../schema/events.ts";
 import { type Checkpoint, NEW_STREAM, planRun, runFault } from "./runs.ts";
 import { beaconOf, logOf, runOf, tampered } from "./testing/logs.ts";
 
@@ -82,6 +82,31 @@ describe("a run", () => {
   it("is sound when it is a stretch of a log", () => {
     expect(runFault(runOf(LOG, 7, 12))).toBeNull();
     expect(runFault(beaconOf(LOG))).toBeNull();
+  });
+
+  it("is sound whatever order the fields of its events came in", () => {
+    const stored = (value: unknown): unknown => JSON.parse(canonicalJson(value));
+    const reversed = (value: unknown): unknown => {
+      if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+      return Object.fromEntries(
+        Object.entries(value)
+          .toReversed()
+          .map(([name, field]) => [name, reversed(field)]),
+      );
+    };
+    for (const order of [stored, reversed]) {
+      const run = runOf(LOG, 7, 12);
+      const events = run.events.map((row) => ({ ...row, event: order(row.event) as LogRow["event"] }));
+      expect(runFault({ ...run, events })).toBeNull();
+    }
+  });
+
+  it("is refused when what it says is no JSON", () => {
+    const [row] = runOf(LOG, 7, 7).events as [LogRow];
+    const event = { ...row.event, data: { n: Number.NaN } };
+    expect(runFault({ stream: "risk/ann", from: 7, head: 7, events: [{ ...row, event }] })).toBe(
+      "seq 7 is not as hashed",
+    );
   });
 
   it("is refused with a byte of an event another", () => {

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { LogRow } from "../../schema/events.ts";
+import { ENTRIES_A_PAGE } from "../../schema/read-model.ts";
 import { projectRuns } from "../consumers/projection.ts";
 import { logOf } from "../consumers/testing/logs.ts";
 import {
@@ -13,7 +14,7 @@ import {
   removed,
   stepped,
 } from "../consumers/testing/stories.ts";
-import { type Cursor, type Listing, MAX_PAGE, type Page, parseCursor } from "./page.ts";
+import { type Cursor, encodeCursor, type Listing, MAX_PAGE, type Page, parseCursor } from "./page.ts";
 import { accountsOf, listCharges, listEntries, listPods, listSagas, listStreams, parkedSagas } from "./queries.ts";
 
 const { READ_MODEL: db } = env as unknown as { READ_MODEL: D1Database };
@@ -52,6 +53,46 @@ const all = async <T>(limit: number, list: (page: Page) => Promise<Listing<T>>):
   } while (after !== null);
   return found;
 };
+
+/** How the database finds what a list asks for, a line a table or index it looks into. */
+const plansOf = async (list: (spied: D1Database) => Promise<unknown>): Promise<string[]> => {
+  const asked: D1PreparedStatement[] = [];
+  const spied = {
+    prepare: (sql: string) => {
+      const [statement, plan] = [db.prepare(sql), db.prepare(`EXPLAIN QUERY PLAN ${sql}`)];
+      const { bind } = statement;
+      statement.bind = (...values: unknown[]) => {
+        asked.push(plan.bind(...values));
+        return bind.apply(statement, values);
+      };
+      return statement;
+    },
+    batch: (statements: D1PreparedStatement[]) => db.batch(statements),
+  } as unknown as D1Database;
+  await list(spied);
+  const plans = await db.batch<{ detail: string }>(asked);
+  return plans.flatMap(({ results }) => results.map(({ detail }) => detail));
+};
+
+describe("every list", () => {
+  const [pod, user] = ["pod_1", "ann"];
+  const LISTS: [string, (spied: D1Database) => Promise<unknown>][] = [
+    ["a person's pods", (spied) => listPods(spied, user, FIRST)],
+    ["a pod's charges", (spied) => listCharges(spied, pod, FIRST)],
+    ["a pod's entries", (spied) => listEntries(spied, { pod, currency: "EUR" }, FIRST)],
+    ["a person's accounts", (spied) => accountsOf(spied, "wallet", user)],
+    ["a person's sagas", (spied) => listSagas(spied, { subject: user }, FIRST)],
+    ["sagas under way", (spied) => listSagas(spied, { status: "running" }, FIRST)],
+    ["parked sagas by reason", parkedSagas],
+  ];
+
+  it.each(LISTS)("goes to its rows by a key, none is looked for: %s", async (_, list) => {
+    const plans = await plansOf(list);
+    expect(plans.some((detail) => detail.startsWith("SEARCH"))).toBe(true);
+    const TABLES = /^SCAN (?:members|checkpoints|charges|entries|sagas)/;
+    expect(plans.filter((detail) => TABLES.test(detail))).toEqual([]);
+  });
+});
 
 describe("a person's pods", () => {
   it("come with members in order of joining and the counters of each account", async () => {
@@ -139,16 +180,8 @@ describe("sagas", () => {
   });
 
   it("that are parked are found without reading those that are completed", async () => {
-    const statements: string[] = [];
-    const spied = {
-      prepare: (sql: string) => {
-        statements.push(sql);
-        return db.prepare(sql);
-      },
-    } as unknown as D1Database;
-    await listSagas(spied, { status: "parked" }, FIRST);
-    const plan = await db.prepare(`EXPLAIN QUERY PLAN ${statements[0]}`).bind("parked", 51).all<{ detail: string }>();
-    expect(plan.results.map(({ detail }) => detail).join()).toContain("sagas_uncompleted");
+    const plans = await plansOf((spied) => listSagas(spied, { status: "parked" }, FIRST));
+    expect(plans.join()).toContain("sagas_uncompleted");
   });
 });
 
@@ -178,6 +211,29 @@ describe("entries", () => {
         "JPY 3",
         "EUR 4",
       ]);
+    }
+  });
+
+  it("come in pages of any size, whatever pages they are kept in", async () => {
+    const pod = newPod();
+    const count = 2 * ENTRIES_A_PAGE + 3;
+    await projectCredits(`pod:${pod}:EUR`, Array<bigint>(count).fill(1n));
+    await projectCredits(`pod:${pod}:JPY`, Array<bigint>(ENTRIES_A_PAGE).fill(1n));
+    for (const limit of [1, 7, ENTRIES_A_PAGE, ENTRIES_A_PAGE + 1, 200]) {
+      const listed = await all(limit, (page) => listEntries(db, { pod }, page));
+      const ofCurrency = (currency: string) =>
+        listed.filter(({ balance }) => balance.currency === currency).map(({ seq }) => seq);
+      expect(ofCurrency("EUR")).toEqual(Array.from({ length: count }, (_, n) => n + 2));
+      expect(ofCurrency("JPY")).toEqual(Array.from({ length: ENTRIES_A_PAGE }, (_, n) => n + 2));
+    }
+  });
+
+  it("begin at the beginning behind a cursor that this list never gave out", async () => {
+    const pod = newPod();
+    await projectCredits(`pod:${pod}:EUR`, [1n, 2n]);
+    for (const key of [[`pod:${pod}:EUR`, "2", "0"], [`pod:${pod}:EUR`, "-1"], ["chg_1"]]) {
+      const { data } = await listEntries(db, { pod }, { limit: 9, after: parseCursor(encodeCursor(key)) });
+      expect(data.map(({ seq }) => seq)).toEqual([2, 3]);
     }
   });
 

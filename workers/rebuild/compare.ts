@@ -16,14 +16,14 @@ export type Position = { table: number; from: Generation; after: Key | null };
 export const FIRST: Position = { table: 0, from: "next", after: null };
 
 const pageStatement = (db: D1Database, table: ProjectedTable, { from, after }: Position): D1PreparedStatement => {
-  const { name, key, columns } = table;
+  const { name, key, columns, where = "true" } = table;
   const other = tableIn(from === "next" ? "serving" : "next", name);
   // A row without its counterpart is noticed from either side, one that reads differently need be from one only.
   const unlike = from === "next" ? columns.map((column) => ` OR page.${column} IS NOT other.${column}`).join("") : "";
-  const beyond = after === null ? "" : `WHERE (${key.join(", ")}) > (${key.map(() => "?").join(", ")})`;
+  const beyond = after === null ? "" : `AND (${key.join(", ")}) > (${key.map(() => "?").join(", ")})`;
   return db
     .prepare(
-      `WITH page AS (SELECT * FROM ${tableIn(from, name)} ${beyond} ORDER BY ${key.join(", ")} LIMIT ${PAGE})
+      `WITH page AS (SELECT * FROM ${tableIn(from, name)} WHERE ${where} ${beyond} ORDER BY ${key.join(", ")} LIMIT ${PAGE})
        SELECT ${key.map((column) => `page.${column} AS ${column}`).join(", ")},
          (other.${key[0]} IS NULL${unlike}) AS differs
        FROM page LEFT JOIN ${other} AS other ON ${key.map((column) => `other.${column} = page.${column}`).join(" AND ")}
@@ -53,7 +53,7 @@ export const comparePage = async (db: D1Database, at: Position): Promise<Compare
   const rows = (page?.results ?? []) as ({ differs: number } & Record<string, string | number>)[];
   const keyOf = (row: Record<string, string | number>): Key => table.key.map((column) => row[column] ?? "");
   const differing = rows.filter(({ differs }) => differs === 1).map(keyOf);
-  const isUneven = ([first]: Key): boolean => unevenAll || uneven.has(table.streamOf(String(first)) ?? "");
+  const isUneven = (key: Key): boolean => unevenAll || uneven.has(table.streamOf(...key.map(String)) ?? "");
   if (differing.some(isUneven)) return { settled: false };
   const last = rows.at(-1);
   return {
@@ -64,12 +64,15 @@ export const comparePage = async (db: D1Database, at: Position): Promise<Compare
   };
 };
 
-/** Streams of which the two generations tell another history: as far as each other, and not with the same hash. At most 1,000. */
+/**
+ * Streams without a record of their own of which the two generations tell another history: as far as each other, and not with the
+ * same hash. At most 1,000.
+ */
 export const forkedStreams = async (db: D1Database): Promise<Difference[]> => {
   const { results } = await db
     .prepare(
       `SELECT stream FROM checkpoints AS serving JOIN checkpoints_next AS next USING (stream, consumer)
-       WHERE consumer = ? AND serving.seq = next.seq AND serving.hash <> next.hash ORDER BY stream LIMIT 1000`,
+       WHERE consumer = ? AND serving.seq = next.seq AND serving.hash <> next.hash AND serving.doc = '' ORDER BY stream LIMIT 1000`,
     )
     .bind(PROJECTOR)
     .all<{ stream: string }>();

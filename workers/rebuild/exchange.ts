@@ -2,18 +2,18 @@ import { PROJECTED, PROJECTOR } from "../../schema/read-model.ts";
 import { tableIn } from "../consumers/generation.ts";
 import type { Rebuild } from "./record.ts";
 
-const TABLES = ["checkpoints", ...PROJECTED.map(({ name }) => name)];
 /** Rows deleted of each table in one step. */
 const CLEARED = 2_000;
 
 /** Deletes some rows of the next tables while they are at this epoch; answers how many went. None: they are empty. */
 export const clearSome = async (db: D1Database, epoch: number): Promise<number> => {
   const results = await db.batch(
-    TABLES.map((name) => {
+    PROJECTED.map(({ name, key }) => {
       const table = tableIn("next", name);
+      const columns = key.join(", ");
       return db
         .prepare(
-          `DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} LIMIT ${CLEARED})
+          `DELETE FROM ${table} WHERE (${columns}) IN (SELECT ${columns} FROM ${table} LIMIT ${CLEARED})
            AND ?1 = (SELECT epoch FROM read_model WHERE id = 1)`,
         )
         .bind(epoch);
@@ -36,7 +36,7 @@ export const exchangeStatements = (db: D1Database, { id, step }: Rebuild): D1Pre
        WHERE id = 1`,
     )
     .bind(id, PROJECTOR, step),
-  ...TABLES.flatMap((name) => {
+  ...PROJECTED.flatMap(({ name }) => {
     const next = tableIn("next", name);
     return [
       `ALTER TABLE ${name} RENAME TO ${name}_before`,

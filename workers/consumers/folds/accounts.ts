@@ -1,6 +1,7 @@
-import { parseAccount } from "../../../schema/accounts.ts";
+import { type ParsedAccount, parseAccount } from "../../../schema/accounts.ts";
 import { type EventBody, type LogRow, upcast } from "../../../schema/events.ts";
 import { formatMinor } from "../../../schema/money.ts";
+import { type AccountDoc, ENTRIES_A_PAGE } from "../../../schema/read-model.ts";
 import type {
   AccountEventData,
   AccountStatus,
@@ -8,18 +9,13 @@ import type {
   EntryRecord,
   TransferEvent,
 } from "../../../schema/rpc/account.ts";
-import type { AccountRow, EntryRow, Writes } from "../writes.ts";
+import type { Writes } from "../writes.ts";
 
 type AccountEvent = { [T in keyof AccountEventData]: EventBody<T, AccountEventData[T]> }[keyof AccountEventData];
 
 const UNTOUCHED: Counters = { debits_posted: "0", credits_posted: "0", debits_pending: "0", credits_pending: "0" };
 
-const openAccount = (id: string): AccountRow => {
-  const named = parseAccount(id);
-  if (named === null) throw new Error(`not an account: ${id}`);
-  const { kind, owner, currency } = named;
-  return { id, kind, owner, currency, counters: UNTOUCHED, seq: 0, hash: "", terms: null };
-};
+const OPENED: AccountDoc = { counters: UNTOUCHED, terms: null, pages: 0, open: [] };
 
 const STATUS_AFTER: Readonly<Record<string, AccountStatus>> = {
   "account.frozen": "frozen",
@@ -29,8 +25,11 @@ const STATUS_AFTER: Readonly<Record<string, AccountStatus>> = {
 };
 
 /** The terms an event leaves: null while nobody has changed any. */
-const termsAfter = ({ id, currency, terms }: AccountRow, event: AccountEvent): AccountRow["terms"] => {
-  const floor = parseAccount(id)?.rules.floor ?? null;
+const termsAfter = (
+  { currency, rules: { floor } }: ParsedAccount,
+  terms: AccountDoc["terms"],
+  event: AccountEvent,
+): AccountDoc["terms"] => {
   const before = terms ?? {
     status: "open" as const,
     floor: floor === null ? null : formatMinor(floor, currency),
@@ -44,15 +43,15 @@ const termsAfter = ({ id, currency, terms }: AccountRow, event: AccountEvent): A
 };
 
 const entryOf = (
-  account: AccountRow,
+  account: string,
   row: LogRow,
   event: EventBody<string, TransferEvent>,
   leg: TransferEvent["legs"][number],
 ): EntryRecord => {
   const { transfer, pod, charge } = event.data;
   return {
-    id: `${account.id}/${row.seq}.${leg.index}`,
-    account: account.id,
+    id: `${account}/${row.seq}.${leg.index}`,
+    account,
     seq: row.seq,
     type: event.type,
     debit: leg.direction === "debit" ? leg.amount : null,
@@ -68,31 +67,30 @@ const entryOf = (
 };
 
 /**
- * An account's events into its counters and terms and, for each posted leg, an entry. Reservations and voids move counters only. Pure;
- * throws when the stream's name is no account's.
+ * An account's events into its counters and terms and, for each posted leg, an entry; pages that are full by then leave the record.
+ * Reservations and voids move counters only. Pure; throws when the stream's name is no account's.
  */
 export const foldAccount = (
   name: string,
-  account: AccountRow | null,
+  account: AccountDoc | null,
   rows: readonly LogRow[],
-): Pick<Writes, "accounts" | "entries"> => {
-  let after = account ?? openAccount(name);
-  const entries: EntryRow[] = [];
+): { doc: AccountDoc } & Pick<Writes, "entries"> => {
+  const named = parseAccount(name);
+  if (named === null) throw new Error(`not an account: ${name}`);
+  let { counters, terms, pages, open } = account ?? OPENED;
+  open = [...open];
+  const full: Writes["entries"] = [];
   for (const row of rows) {
     const event = upcast(row.event) as unknown as AccountEvent;
-    const counters = "counters" in event.data ? event.data.counters : after.counters;
-    after = { ...after, counters, seq: row.seq, hash: row.hash, terms: termsAfter(after, event) };
+    if ("counters" in event.data) counters = event.data.counters;
+    terms = termsAfter(named, terms, event);
     if (event.type !== "transfer.posted") continue;
-    for (const [leg, posted] of event.data.legs.entries()) {
-      entries.push({
-        account: after.id,
-        seq: row.seq,
-        leg,
-        currency: after.currency,
-        recordedAt: event.recorded_at,
-        doc: entryOf(after, row, event, posted),
-      });
+    for (const leg of event.data.legs) {
+      open.push(entryOf(name, row, event, leg));
+      if (open.length < ENTRIES_A_PAGE) continue;
+      full.push({ account: name, page: pages++, doc: open });
+      open = [];
     }
   }
-  return { accounts: rows.length === 0 ? [] : [after], entries };
+  return { doc: { counters, terms, pages, open }, entries: full };
 };

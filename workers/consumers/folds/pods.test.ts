@@ -11,37 +11,35 @@ describe("the fold of a pod", () => {
   it("begins with the pod, its owner in it", () => {
     const rows = log();
     expect(foldPod(null, rows)).toEqual({
-      pods: [
-        {
-          id: POD,
-          name: "Trip",
-          type: "pool",
-          status: "active",
-          currencies: ["EUR"],
-          home_currency: "EUR",
-          timezone: "UTC",
-          goal: null,
-          seq: 2,
-          log_head: rows[1]?.hash,
-          created_at: "2026-01-01T00:00:01.000Z",
-        },
-      ],
+      doc: {
+        id: POD,
+        name: "Trip",
+        type: "pool",
+        status: "active",
+        currencies: ["EUR"],
+        home_currency: "EUR",
+        timezone: "UTC",
+        goal: null,
+        seq: 2,
+        log_head: rows[1]?.hash,
+        created_at: "2026-01-01T00:00:01.000Z",
+      },
       members: [{ pod: POD, user: "ann", role: "owner", joinedSeq: 1 }],
       membersGone: [],
     });
   });
 
   it("takes a new name and follows freezing and unfreezing", () => {
-    expect(foldPod(null, log(renamed(POD, "Ski"), frozen(POD))).pods[0]).toMatchObject({
+    expect(foldPod(null, log(renamed(POD, "Ski"), frozen(POD))).doc).toMatchObject({
       name: "Ski",
       status: "frozen",
     });
-    expect(foldPod(null, log(frozen(POD), unfrozen(POD))).pods[0]).toMatchObject({ status: "active" });
+    expect(foldPod(null, log(frozen(POD), unfrozen(POD))).doc).toMatchObject({ status: "active" });
   });
 
   it("moves seq and head with an event it has no other use for", () => {
     const rows = log({ type: "charge.succeeded", data: { pod: POD } });
-    expect(foldPod(null, rows).pods[0]).toMatchObject({ seq: 3, log_head: rows[2]?.hash });
+    expect(foldPod(null, rows).doc).toMatchObject({ seq: 3, log_head: rows[2]?.hash });
   });
 
   it("keeps a member's place when the role changes", () => {
@@ -61,11 +59,11 @@ describe("the fold of a pod", () => {
 
   it("gives the same pod however the log is cut", () => {
     const rows = log(joined(POD, "bob"), frozen(POD), renamed(POD, "Ski"), removed(POD, "bob"), unfrozen(POD));
-    const whole = foldPod(null, rows).pods[0];
+    const whole = foldPod(null, rows).doc;
     fc.assert(
       fc.property(fc.integer({ min: 1, max: rows.length }), (cut) => {
-        const first = foldPod(null, rows.slice(0, cut)).pods[0] ?? null;
-        expect(foldPod(first, rows.slice(cut)).pods[0] ?? first).toEqual(whole);
+        const first = foldPod(null, rows.slice(0, cut)).doc;
+        expect(foldPod(first, rows.slice(cut)).doc).toEqual(whole);
       }),
     );
   });

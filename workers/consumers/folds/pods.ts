@@ -49,13 +49,13 @@ const evolveMembers = ({ here, gone }: Membership, pod: string, event: PodEvent,
 };
 
 /**
- * A pod's events into its row and its members'. Unknown types move only `seq` and `log_head`. Pure; throws on a log no pod can
+ * A pod's events into its record and its members' rows. Unknown types move only `seq` and `log_head`. Pure; throws on a log no pod can
  * have written.
  */
 export const foldPod = (
   pod: PodDoc | null,
   rows: readonly LogRow[],
-): Pick<Writes, "pods" | "members" | "membersGone"> => {
+): { doc: PodDoc | null } & Pick<Writes, "members" | "membersGone"> => {
   let after = pod;
   const members: Membership = { here: new Map(), gone: new Set() };
   for (const row of rows) {
@@ -63,11 +63,6 @@ export const foldPod = (
     after = { ...evolvePod(after, event), seq: row.seq, log_head: row.hash };
     evolveMembers(members, after.id, event, row.seq);
   }
-  if (after === null || rows.length === 0) return { pods: [], members: [], membersGone: [] };
-  const { id } = after;
-  return {
-    pods: [after],
-    members: [...members.here.values()],
-    membersGone: [...members.gone].map((user) => ({ pod: id, user })),
-  };
+  const gone = [...members.gone].map((user) => ({ pod: after?.id ?? "", user }));
+  return { doc: after, members: [...members.here.values()], membersGone: gone };
 };

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Saga } from "../../../schema/sagas.ts";
 import { logOf } from "../testing/logs.ts";
 import { chargeBegan, stepped } from "../testing/stories.ts";
-import { foldSagas, touchedSagas } from "./sagas.ts";
+import { foldSagas, sagasBefore } from "./sagas.ts";
 
 const NONE: ReadonlyMap<string, Saga> = new Map();
 const log = (...said: Parameters<typeof logOf>[1]) => logOf("saga/shard-3", said);
@@ -27,7 +27,7 @@ describe("the fold of a shard's journal", () => {
 
   it("takes a charge back that was refused at the door", () => {
     const rows = log(chargeBegan("sag_1", "chg_1", "pod_1"), stepped("sag_1", "compensated", refused));
-    expect(foldSagas(NONE, rows)).toMatchObject({ charges: [], chargesGone: ["chg_1"] });
+    expect(foldSagas(NONE, rows)).toMatchObject({ charges: [], chargesGone: [{ pod: "pod_1", id: "chg_1" }] });
   });
 
   it("writes each saga once, however often the run speaks of it", () => {
@@ -56,8 +56,31 @@ describe("the fold of a shard's journal", () => {
 
   it("passes over what else a shard writes", () => {
     const rows = log({ type: "cut.moved", data: { epoch: "2" } }, chargeBegan("sag_1", "chg_1", "pod_1"));
-    expect([...touchedSagas(rows)]).toEqual(["sag_1"]);
     expect(foldSagas(NONE, rows).sagas).toHaveLength(1);
+  });
+
+  it("tells apart the sagas that keep the status of their row", () => {
+    const rows = log(
+      chargeBegan("sag_1", "chg_1", "pod_1"),
+      chargeBegan("sag_2", "chg_2", "pod_1"),
+      stepped("sag_1", "running"),
+      stepped("sag_2", "completed"),
+    );
+    const before = new Map(foldSagas(NONE, rows.slice(0, 2)).sagas.map((saga) => [saga.id, saga]));
+    const { sagas, sagasStaying } = foldSagas(before, rows.slice(2));
+    expect([sagas, sagasStaying].map((found) => found.map(({ id }) => id))).toEqual([["sag_2"], ["sag_1"]]);
+  });
+
+  it("needs to know the sagas that began before it, and no others", () => {
+    const rows = log(
+      chargeBegan("sag_1", "chg_1", "pod_1"),
+      { type: "cut.moved", data: { epoch: "2" } },
+      stepped("sag_1", "waiting"),
+      chargeBegan("sag_2", "chg_2", "pod_1"),
+      stepped("sag_1", "completed"),
+    );
+    expect([...sagasBefore(rows)]).toEqual([]);
+    expect([...sagasBefore(rows.slice(1))]).toEqual(["sag_1"]);
   });
 
   it.each(["ledger_transfer", "hedge"])("makes no charge of a %s", (kind) => {
