@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,28 +17,35 @@ interface Report {
   readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
 }
 
-/** Groups run one after another: the timing of a server under test is worth nothing beside a busy runtime. */
-const VITEST_GROUPS: readonly (readonly string[])[] = [["unit", "kit", "actors", "sandbox"], ["http"], ["crash"]];
-
 const scratch = mkdtempSync(join(tmpdir(), "crowdpay-test-"));
 
-function run(title: string, script: string, args: readonly string[]): boolean {
-  process.stdout.write(`\n— ${title}\n`);
-  const { status } = spawnSync(process.execPath, [join(ROOT, "node_modules", script), ...args], {
+/** Runs a script and prints what it said once it has ended: stages run side by side, and their lines would mix. */
+async function run(title: string, script: string, args: readonly string[]): Promise<boolean> {
+  const started = performance.now();
+  const child = spawn(process.execPath, [join(ROOT, "node_modules", script), ...args], {
     cwd: ROOT,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
   });
-  return status === 0;
+  const said: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => said.push(chunk));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  const seconds = ((performance.now() - started) / 1_000).toFixed(0);
+  process.stdout.write(`\n— ${title} (${seconds} s)\n`);
+  process.stdout.write(Buffer.concat(said));
+  return code === 0;
 }
 
-function step(title: string, script: string, args: readonly string[]): Tally {
-  return run(title, script, args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+async function step(title: string, script: string, args: readonly string[]): Promise<Tally> {
+  return (await run(title, script, args)) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
-function vitest(projects: readonly string[]): Tally {
+async function vitest(...projects: string[]): Promise<Tally> {
   const report = join(scratch, `${projects.join("-")}.json`);
-  const green = run(`tests: ${projects.join(", ")}`, "vitest/vitest.mjs", [
+  const green = await run(`tests: ${projects.join(", ")}`, "vitest/vitest.mjs", [
     "run",
     "--passWithNoTests",
     ...projects.flatMap((project) => ["--project", project]),
@@ -59,18 +66,39 @@ function vitest(projects: readonly string[]): Tally {
   }
 }
 
-function dryRun(name: string, configPath: string): Tally {
+function dryRun({ name, configPath }: { name: string; configPath: string }): Promise<Tally> {
   const args = ["deploy", "--dry-run", "--config", join(ROOT, configPath), "--outdir", join(scratch, name)];
   return step(`deploys (dry run): ${name}`, "wrangler/bin/wrangler.js", args);
 }
 
+type Stage = () => Promise<Tally>;
+
+/**
+ * Stages one after another, and two such lanes side by side: much of what servers and runtimes do is waiting, and no test is timed
+ * by a clock.
+ */
+const LANES: readonly (readonly Stage[])[] = [
+  [
+    () => step("format and lint", "@biomejs/biome/bin/biome", ["ci", "--error-on-warnings", "."]),
+    () => step("types", "typescript/bin/tsc", ["-p", "."]),
+    () => vitest("unit"),
+    () => vitest("http"),
+  ],
+  [
+    () => vitest("kit", "actors", "sandbox"),
+    () => vitest("crash"),
+    ...[PRODUCT, SANDBOX].map((worker) => () => dryRun(worker)),
+  ],
+];
+
+async function inOrder(stages: readonly Stage[]): Promise<Tally[]> {
+  const tallies: Tally[] = [];
+  for (const stage of stages) tallies.push(await stage());
+  return tallies;
+}
+
 try {
-  const tallies = [
-    step("format and lint", "@biomejs/biome/bin/biome", ["ci", "--error-on-warnings", "."]),
-    step("types", "typescript/bin/tsc", ["-p", "."]),
-    ...VITEST_GROUPS.map(vitest),
-    ...[PRODUCT, SANDBOX].map(({ name, configPath }) => dryRun(name, configPath)),
-  ];
+  const tallies = (await Promise.all(LANES.map(inOrder))).flat();
   const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
   const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
   process.exitCode = failed === 0 ? 0 : 1;
