@@ -78,12 +78,12 @@ export class Rows {
 
   /** Forgets at most `limit` rows of each table that are due. */
   prune(nowMs: number, limit: number): void {
-    for (const table of ["quotes", "deals"]) {
-      this.#sql.exec(
-        `DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE prune_at <= ? ORDER BY prune_at LIMIT ?)`,
-        nowMs,
-        limit,
-      );
+    for (const [table, key] of [
+      ["quotes", "id"],
+      ["deals", "saga"],
+    ]) {
+      const due = `SELECT ${key} FROM ${table} WHERE prune_at <= ? ORDER BY prune_at LIMIT ?`;
+      this.#sql.exec(`DELETE FROM ${table} WHERE ${key} IN (${due})`, nowMs, limit);
     }
   }
 

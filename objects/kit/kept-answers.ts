@@ -58,11 +58,8 @@ export const pruneBy = (timers: Writing["timers"], at: number): void => {
 
 /** Forgets the oldest answers that are due. When the next one is; null: none is left. */
 export const forgetKept = ({ sql, now }: Pick<Writing, "sql" | "now">): number | null => {
-  sql.exec(
-    "DELETE FROM commands WHERE rowid IN (SELECT rowid FROM commands WHERE at <= ? ORDER BY at LIMIT ?)",
-    now - KEPT_MS,
-    PRUNE_BATCH,
-  );
+  const due = "SELECT subject, command, key FROM commands WHERE at <= ? ORDER BY at LIMIT ?";
+  sql.exec(`DELETE FROM commands WHERE (subject, command, key) IN (${due})`, now - KEPT_MS, PRUNE_BATCH);
   const [oldest] = sql.exec<{ at: number | null }>("SELECT min(at) AS at FROM commands").toArray();
   return oldest?.at == null ? null : oldest.at + KEPT_MS;
 };

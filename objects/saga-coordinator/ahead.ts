@@ -4,23 +4,27 @@ import { stepDefinition } from "./definitions/index.ts";
 
 /**
  * The saga as a report will leave it, where the next call leaves before that report is journalled, so that both are one entry; null
- * where the journal comes first.
+ * where the journal comes first. A step that may be called ahead has the same answer for ever, so a crash finds the older entry, makes
+ * the same calls again and hears the same of each.
  *
- * Past the pivot's intent nothing goes back, and a step that may be called ahead has the same answer for ever. So a crash finds the
- * older entry, makes the same calls again and hears the same of each. A leg is let out only under a tag that stands in the journal: a
- * cut that moves meanwhile lists it.
+ * Before the pivot: what is taken back meanwhile takes back the steps that may have been called ahead as well (`turnBack`).
+ * Past it nothing goes back, and a leg is let out only under a tag that stands in the journal: a cut that moves meanwhile lists it.
+ * The pivot itself is never called ahead.
  */
 export const aheadOf = (saga: Saga, report: StepReport, now: number): Saga | null => {
-  if (report.outcome !== "done" || report.park !== undefined || saga.tag === null || canGoBack(saga)) return null;
-  const next = asItWillBe(saga, report, now, saga.tag);
-  if (next?.status !== "running" || !stepDefinition(next, next.cursor).ahead) return null;
-  return needsCall(next) ? next : null;
+  if (report.outcome !== "done" || report.park !== undefined) return null;
+  const next = asItWillBe(saga, report, now);
+  if (next?.status !== "running" || !needsCall(next)) return null;
+  const { ahead, kind } = stepDefinition(next, next.cursor);
+  const isSafe = canGoBack(saga) ? kind === "compensatable" : saga.tag !== null;
+  return ahead && isSafe ? next : null;
 };
 
 /** A bug in the rules is met again where the report is journalled, and stops the saga there. */
-const asItWillBe = (saga: Saga, report: StepReport, now: number, tag: number): Saga | null => {
+const asItWillBe = (saga: Saga, report: StepReport, now: number): Saga | null => {
   try {
-    return advance(saga, report, now, tag);
+    // No step that takes a tag is entered here: its own stands already, or it is past reach.
+    return advance(saga, report, now, saga.tag ?? 0);
   } catch {
     return null;
   }

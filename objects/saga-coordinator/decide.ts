@@ -118,11 +118,30 @@ const goBack = (standing: Saga, from: number, now: number): Saga => {
   return { ...saga, status: "compensated", cursor: saga.steps.length };
 };
 
+/**
+ * The steps after the one at hand that may have been called ahead of the journal, in their order. Whoever called them may be gone, or
+ * still be at it.
+ */
+const maybeCalled = (saga: Saga): number[] => {
+  const { steps } = definitionOf(saga);
+  const found: number[] = [];
+  if (currentStep(saga).phase !== "forward") return found;
+  for (let at = saga.cursor + 1; at < steps.length; at++) {
+    const step = steps[at];
+    const isLeftOut = step?.skip?.(saga) === true;
+    if (step?.kind !== "compensatable" || (!step.ahead && !isLeftOut)) break;
+    if (!isLeftOut) found.push(at);
+  }
+  return found;
+};
+
 /** Turns a saga back with a reason; whether it may be is the caller's to have asked. */
 export const turnBack = (saga: Saga, failure: SagaFailure, now: number): Saga => {
   const ended = { ended_at: iso(now), next_at: null };
-  const marked = currentStep(saga).phase === "wait" ? replaceStep(saga, saga.cursor, ended) : saga;
-  return goBack({ ...marked, failure, epoch: saga.epoch + 1 }, saga.cursor, now);
+  const waited = currentStep(saga).phase === "wait" ? replaceStep(saga, saga.cursor, ended) : saga;
+  const reached = maybeCalled(saga);
+  const marked = reached.reduce((before, at) => replaceStep(before, at, { status: "unknown" }), waited);
+  return goBack({ ...marked, failure, epoch: saga.epoch + 1 }, reached.at(-1) ?? saga.cursor, now);
 };
 
 /**

@@ -132,12 +132,12 @@ describe("a closing", () => {
     const [inside, until] = ["2025-04-15T00:00:00.000Z", "2025-05-01T00:00:00.000Z"];
     // A saga nobody drives: its row and its journal are there, and no timer of its is due.
     const saga = { kind: "ledger_transfer", input: { effective_at: inside } };
-    const put = (live: number) =>
+    const put = (open: number) =>
       runInDurableObject(stubOf(5), (_, { storage: { sql } }) =>
         sql
           .exec(
-            "INSERT OR REPLACE INTO sagas (id, kind, status, live, doc) VALUES ('sag_slow', 'ledger_transfer', 'running', ?, ?)",
-            live,
+            "INSERT OR REPLACE INTO sagas (id, kind, status, open, doc) VALUES ('sag_slow', 'ledger_transfer', 'running', ?, ?)",
+            open,
             JSON.stringify(saga),
           )
           .toArray(),

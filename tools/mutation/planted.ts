@@ -51,6 +51,30 @@ export const PLANTED: readonly PlantedBug[] = [
     "if (!isLive(saga) || report.epoch !== saga.epoch || report.step !== saga.cursor) return null;",
     "if (!isLive(saga)) return null;",
   ]),
+  bug("what may have been called ahead is not taken back", simulation, [
+    `${sagas}/decide.ts`,
+    "const reached = maybeCalled(saga);",
+    "const reached = maybeCalled(saga).slice(0, 0);",
+  ]),
+  bug(
+    "the pivot is called ahead of its intent",
+    simulation,
+    [
+      `${sagas}/ahead.ts`,
+      `const isSafe = canGoBack(saga) ? kind === "compensatable" : saga.tag !== null;`,
+      `const isSafe = kind !== undefined;`,
+    ],
+    [
+      `${sagas}/definitions/charge.ts`,
+      `const capture = pivot("capture", { unknown: "ask" });`,
+      `const capture = { ...pivot("capture", { unknown: "ask" }), ahead: true };`,
+    ],
+    [
+      `${sagas}/definitions/definition.ts`,
+      `step.kind !== "pivot" && step.unknown === "repeat"`,
+      `step.unknown !== undefined`,
+    ],
+  ),
   bug("a retry is never due", simulation, [
     `${sagas}/decide.ts`,
     "const due = step.next_at === null || Date.parse(step.next_at) <= now;",

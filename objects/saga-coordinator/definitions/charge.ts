@@ -1,14 +1,15 @@
 import { chargeInput, riskOf } from "../../../schema/charges.ts";
+import type { Saga } from "../../../schema/sagas.ts";
 import { waits } from "../steps/wait.ts";
 import { compensatable, define, pivot, retriable, type SagaDefinition, type StepDefinition } from "./definition.ts";
 
 /** A charge that nobody has decided by then goes back, and a review never outlasts it. Milliseconds. */
 const DEADLINE_MS = 7 * 86_400_000;
-const notInReview = (saga: Parameters<typeof riskOf>[0]): boolean => riskOf(saga)?.outcome !== "review";
+const notInReview = (saga: Saga): boolean => riskOf(saga)?.outcome !== "review";
 
 const admission = [
   compensatable("admit"),
-  compensatable("assess"),
+  compensatable("assess", { ahead: true }),
   compensatable("review", {
     ...waits({ event: "review", timeoutMs: DEADLINE_MS, late: "goes_back", refusal: "risk_declined" }),
     skip: notInReview,
@@ -16,7 +17,9 @@ const admission = [
 ];
 
 const accept = compensatable("accept");
-const reserve = compensatable("reserve");
+/** Ahead of the journal where the legs stand from the start: those of a conversion are known once its rate is journalled. */
+const reserve = compensatable("reserve", { ahead: true });
+const reserveConverted = compensatable("reserve");
 const capture = pivot("capture", { unknown: "ask" });
 const debit = pivot("debit", { posts: true });
 const convert = retriable("convert");
@@ -50,9 +53,9 @@ export const chargeByWalletV1 = charge(1, "debit", debit);
  * Before the wallet decides, the pod's credit is reserved where it may be refused: under a cap, and after a review, which may have
  * outlasted what was known of the cap.
  */
-const reserveUnderCap = compensatable("reserve", {
-  skip: (saga) => chargeInput(saga).capped !== true && notInReview(saga),
-});
+const underCap = { skip: (saga: Saga) => chargeInput(saga).capped !== true && notInReview(saga) };
+const reserveUnderCap = compensatable("reserve", { ...underCap, ahead: true });
+const reserveConvertedUnderCap = compensatable("reserve", underCap);
 
 /** A charge from the payer's own wallet: the wallet's post is the decision, so an empty wallet is a refusal and no charge. */
 export const chargeByWallet = charge(2, "debit", reserveUnderCap, debit);
@@ -61,13 +64,13 @@ export const chargeByWallet = charge(2, "debit", reserveUnderCap, debit);
  * A charge that settles in another currency. The desk accepts a rate after the review, so that nobody's thinking time costs the
  * house, and before the reserve, which is of what the rate makes. The commit that ends `convert` begins the hedge.
  */
-export const convertedByInstrument = charge(2, "reserve", accept, reserve, capture, convert);
+export const convertedByInstrument = charge(2, "reserve", accept, reserveConverted, capture, convert);
 
 /** The same from the payer's wallet, as it was before pods' accounts could have a cap. */
 export const convertedByWalletV2 = charge(2, "debit", accept, debit, convert);
 
 /** The same, with what the rate makes reserved at the pod before the wallet decides. */
-export const convertedByWallet = charge(3, "debit", accept, reserveUnderCap, debit, convert);
+export const convertedByWallet = charge(3, "debit", accept, reserveConvertedUnderCap, debit, convert);
 
 /**
  * The definition that a charge begins with: by what it is paid with, whether it converts, and whether it was asked what is known of

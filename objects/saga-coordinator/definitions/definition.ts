@@ -81,7 +81,7 @@ export const define = (definition: SagaDefinition): SagaDefinition => {
       throw new Error(`${kind}: ${step.name} has no undo`);
     }
     if (step.kind !== "compensatable" && step.undo) throw new Error(`${kind}: ${step.name} cannot be undone`);
-    if (step.ahead && !(step.kind === "retriable" && step.unknown === "repeat" && step.does.type === "call")) {
+    if (step.ahead && !(step.kind !== "pivot" && step.unknown === "repeat" && step.does.type === "call")) {
       throw new Error(`${kind}: ${step.name} cannot be called ahead`);
     }
   });
