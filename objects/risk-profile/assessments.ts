@@ -51,17 +51,15 @@ export class Assessments {
   /** When the oldest ended saga ended, milliseconds; null when there is none. */
   oldestEnd(): number | null {
     const [row] = this.#sql
-      .exec<{ ended_at: number | null }>("SELECT min(ended_at) AS ended_at FROM assessments WHERE ended_at IS NOT NULL")
+      .exec<{ ended_at: number | null }>("SELECT min(ended_at) AS ended_at FROM assessments")
       .toArray();
     return row?.ended_at ?? null;
   }
 
-  /** Forgets at most `limit` sagas that ended before `beforeMs`, oldest first. */
-  prune(beforeMs: number, limit: number): void {
-    this.#sql.exec(
-      "DELETE FROM assessments WHERE saga IN (SELECT saga FROM assessments WHERE ended_at < ? ORDER BY ended_at LIMIT ?)",
-      beforeMs,
-      limit,
-    );
+  /** Forgets at most `limit` sagas that ended before `beforeMs`; how many. */
+  prune(beforeMs: number, limit: number): number {
+    const old = "SELECT saga FROM assessments WHERE ended_at < ? LIMIT ?";
+    const { rowsWritten } = this.#sql.exec(`DELETE FROM assessments WHERE saga IN (${old})`, beforeMs, limit);
+    return rowsWritten;
   }
 }

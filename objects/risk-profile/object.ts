@@ -17,6 +17,8 @@ export const MAX_OPS = 256;
 export const KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 /** Rows forgotten in one turn. */
 const PRUNE_BATCH = 500;
+/** The oldest is found by reading all that a person has, so not more often than this unless there was a batch of them. Milliseconds. */
+const PRUNE_EVERY_MS = 24 * 60 * 60 * 1000;
 const PRUNE_TIMER = "prune";
 
 /** One person's velocity windows, named by the user id. It calls nobody. */
@@ -92,10 +94,10 @@ export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
 
   #prune(): void {
     this.#actor.turn(({ timers, now }) => {
-      this.#assessments.prune(now - KEPT_MS, PRUNE_BATCH);
+      const gap = this.#assessments.prune(now - KEPT_MS, PRUNE_BATCH) < PRUNE_BATCH ? PRUNE_EVERY_MS : 1_000;
       const oldest = this.#assessments.oldestEnd();
       if (oldest === null) timers.clear(PRUNE_TIMER, "");
-      else timers.set(PRUNE_TIMER, "", Math.max(now + 1_000, oldest + KEPT_MS + 1));
+      else timers.set(PRUNE_TIMER, "", Math.max(now + gap, oldest + KEPT_MS + 1));
     });
   }
 }
