@@ -16,8 +16,8 @@ import type { Attempt, PspAdapter } from "./adapters/adapter.ts";
 import { adapterOf } from "./adapters/registry.ts";
 import { type BreakerPort, Breakers } from "./breaker.ts";
 import { Bulkhead } from "./bulkhead.ts";
+import { houseFingerprint } from "./fingerprint.ts";
 import { Guard } from "./guard.ts";
-import { Instruments } from "./instruments.ts";
 import { migrations } from "./migrations.ts";
 import { Quarantine } from "./quarantine.ts";
 import { fold, type GatewayState, OPERATIONS } from "./state.ts";
@@ -34,7 +34,6 @@ export class PspGateway extends DurableObject<ObjectEnv> implements GatewayRpc {
   readonly #connector: string;
   readonly #bulkhead = new Bulkhead();
   readonly #breakers: Breakers;
-  readonly #instruments: Instruments;
   readonly #quarantine: Quarantine;
   #provider: { adapter: PspAdapter; guard: Guard } | null = null;
 
@@ -49,7 +48,6 @@ export class PspGateway extends DurableObject<ObjectEnv> implements GatewayRpc {
       onTimer: () => this.#expire(),
     });
     this.#breakers = new Breakers(this.#port());
-    this.#instruments = new Instruments(this.#connector);
     this.#quarantine = new Quarantine(ctx.storage.sql);
   }
 
@@ -69,12 +67,13 @@ export class PspGateway extends DurableObject<ObjectEnv> implements GatewayRpc {
   async lookupInstrument(token: string): Promise<InstrumentAnswer> {
     if (this.#actor.closedDoor !== null) return { known: null };
     const { adapter, guard } = this.#open();
-    return this.#instruments.lookup(token, this.#actor.clock.now(), async () => {
-      const guarded = await guard.run("lookup", "lookup", (signal) =>
-        adapter.lookup(token, signal).catch((error) => broken<InstrumentAnswer>(error, { known: null })),
-      );
-      return guarded.made ? guarded.answer : { known: null };
-    });
+    const guarded = await guard.run("lookup", "lookup", (signal) =>
+      adapter.lookup(token, signal).catch((error) => broken<InstrumentAnswer>(error, { known: null })),
+    );
+    const answer: InstrumentAnswer = guarded.made ? guarded.answer : { known: null };
+    return answer.known === true
+      ? { known: true, fingerprint: houseFingerprint(this.#connector, answer.fingerprint) }
+      : answer;
   }
 
   /** Keeps a message that could not be verified or routed; the oldest make room for it. Durable when it answers. */

@@ -41,6 +41,7 @@ import type { SagaDefinition } from "./definitions/definition.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
 import { beginFamily, type Committed, doesAt } from "./family.ts";
+import { Instruments } from "./instruments.ts";
 import { countLive, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { closedPeriod } from "./periods.ts";
@@ -99,6 +100,7 @@ export class Intake {
   readonly #accounts: Lanes<null, AccountTerms | null>;
   /** Accounts that answered as opened, while this object is awake. */
   readonly #opened = new Set<string>();
+  readonly #instruments = new Instruments();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -227,9 +229,11 @@ export class Intake {
   }
 
   /** What the provider says of an instrument; it cannot say when it is not there, and then the capture will. */
-  async #lookup(token: string): Promise<InstrumentAnswer> {
-    const gateway = this.#deps.env.GATEWAYS.getByName(DEFAULT_CONNECTOR) as GatewayRpc;
-    return gateway.lookupInstrument(token).catch(() => ({ known: null }));
+  #lookup(token: string): Promise<InstrumentAnswer> {
+    const { env, actor } = this.#deps;
+    const gateway = env.GATEWAYS.getByName(DEFAULT_CONNECTOR) as GatewayRpc;
+    const ask = () => gateway.lookupInstrument(token).catch((): InstrumentAnswer => ({ known: null }));
+    return this.#instruments.lookup(token, actor.clock.now(), ask);
   }
 
   /** One commit: somebody else's row under this scope, or our own with the saga's first entry and the actors it names. */

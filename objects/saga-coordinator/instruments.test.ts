@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { InstrumentAnswer } from "../../schema/rpc/gateway.ts";
-import { houseFingerprint, Instruments } from "./instruments.ts";
+import { Instruments } from "./instruments.ts";
 
 const asked: string[] = [];
 const knows = (token: string) => async (): Promise<InstrumentAnswer> => {
@@ -14,16 +14,8 @@ const counted = async (work: () => Promise<unknown>): Promise<number> => {
 };
 
 describe("instruments", () => {
-  test("are named by a fingerprint of the house that shows nothing of the token", async () => {
-    const answer = await new Instruments("sandbox").lookup("tok_ok", 0, knows("tok_ok"));
-    expect(answer).toEqual({ known: true, fingerprint: expect.stringMatching(/^fp_[0-9a-f]{32}$/) });
-    expect(houseFingerprint("sandbox", "fp_1")).not.toBe(houseFingerprint("other", "fp_1"));
-    expect(houseFingerprint("sandbox", "fp_1")).not.toBe(houseFingerprint("sandbox", "fp_2"));
-    expect(houseFingerprint("sandbox", "fp_1")).toBe(houseFingerprint("sandbox", "fp_1"));
-  });
-
   test("once known are not asked about again until the time is up", async () => {
-    const instruments = new Instruments("sandbox", { entries: 10, ttlMs: 1_000 });
+    const instruments = new Instruments({ entries: 10, ttlMs: 1_000 });
     expect(await counted(() => instruments.lookup("tok_1", 0, knows("tok_1")))).toBe(1);
     expect(await counted(() => instruments.lookup("tok_1", 999, knows("tok_1")))).toBe(0);
     expect(await counted(() => instruments.lookup("tok_1", 1_000, knows("tok_1")))).toBe(1);
@@ -33,7 +25,7 @@ describe("instruments", () => {
     ["unknown", { known: false }],
     ["unclear", { known: null }],
   ])("that are %s are asked about every time", async (_, answer) => {
-    const instruments = new Instruments("sandbox");
+    const instruments = new Instruments();
     let times = 0;
     const ask = async () => {
       times++;
@@ -45,13 +37,13 @@ describe("instruments", () => {
   });
 
   test("asked about by many at once are asked about once", async () => {
-    const instruments = new Instruments("sandbox");
+    const instruments = new Instruments();
     const many = () => Promise.all(Array.from({ length: 50 }, () => instruments.lookup("tok_1", 0, knows("tok_1"))));
     expect(await counted(many)).toBe(1);
   });
 
   test("fill the cache to its limit; one more, and the oldest goes", async () => {
-    const instruments = new Instruments("sandbox", { entries: 3, ttlMs: 1_000 });
+    const instruments = new Instruments({ entries: 3, ttlMs: 1_000 });
     for (const token of ["a", "b", "c", "d"]) await instruments.lookup(token, 0, knows(token));
     expect(instruments.size).toBe(3);
     expect(await counted(() => instruments.lookup("b", 0, knows("b")))).toBe(0);
