@@ -15,7 +15,7 @@ import { FLOWS, type Flow, type Ground, meetEverybody, meterOf, prepare } from "
 export const METERED = { CROWDPAY_METER: "on", CROWDPAY_FX: JSON.stringify({ deadline_ms: 2_000 }) };
 
 /** Longer than the relay gathers before it sends: after so long without a count nothing is left to follow, milliseconds. */
-const QUIET_MS = 400;
+const QUIET_MS = 1_000;
 
 export type Measured = {
   flow: Flow;

@@ -17,7 +17,7 @@ import type {
 } from "../../schema/rpc/desk.ts";
 import { streamOf } from "../../schema/streams.ts";
 import { Actor, type Turn } from "../kit/actor.ts";
-import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
+import { type ObjectEnv, relayPort, settingsOf, UNLISTED_GATHER_MS } from "../kit/env.ts";
 import { faultPoint } from "../kit/faults.ts";
 import { findKept, forgetKept, keepUnderKey, PRUNE_BATCH, PRUNE_TIMER, pruneBy } from "../kit/kept-answers.ts";
 import { Asking } from "./asking.ts";
@@ -71,7 +71,7 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
       stream: streamOf.fx(ctx.id.name ?? ""),
       fold,
       migrations,
-      relay: relayPort(env),
+      relay: { ...relayPort(env), gatherMs: UNLISTED_GATHER_MS },
       onTimer: () => this.#prune(),
     });
     this.#rows = new Rows(ctx.storage.sql);

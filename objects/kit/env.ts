@@ -60,6 +60,9 @@ export const settingsOf = (env: object): ObjectSettings => {
 /** Whose checkpoints an actor waits for before it is quiet. */
 const CONSUMERS = [PROJECTOR];
 
+/** The relay of an actor whose events no list shows gathers so long, milliseconds: a payment's two come to one message. */
+export const UNLISTED_GATHER_MS = 500;
+
 /** A log's outside: the events queue, the consumers' checkpoints in the read model, and the archive of what is sealed. */
 export const relayPort = (env: Pick<ObjectEnv, "EVENTS" | "READ_MODEL" | "LOGS">): LogPort => ({
   archive: bucketArchive(env.LOGS),

@@ -30,6 +30,8 @@ export type RelayPort = {
   send(runs: Run[]): Promise<void>;
   /** The lowest consumer checkpoint of the stream; 0 when a consumer has not met it. */
   consumed(stream: string): Promise<number>;
+  /** How long to gather before the first send, milliseconds; {@link GATHER_MS} when left out. */
+  gatherMs?: number;
 };
 
 /** All that a log needs of the outside. Without an archive nothing is ever sealed. */
@@ -114,7 +116,9 @@ export class Relay {
     if (this.#sending) return;
     this.#sending = true;
     try {
-      for (let ms = GATHER_MS; ; ms = Math.min(2 * ms, MOST_GATHERED_MS)) {
+      const { gatherMs = GATHER_MS } = this.#port;
+      const most = Math.max(gatherMs, MOST_GATHERED_MS);
+      for (let ms = gatherMs; ; ms = Math.min(2 * ms, most)) {
         await this.#gather(ms);
         for (let full = true; full; ) {
           const rows = this.#log.read(this.#sentUpto, MOST_SENT);

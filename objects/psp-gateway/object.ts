@@ -11,7 +11,7 @@ import type {
 import { streamOf } from "../../schema/streams.ts";
 import { Actor } from "../kit/actor.ts";
 import { isoTime } from "../kit/clock.ts";
-import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
+import { type ObjectEnv, relayPort, settingsOf, UNLISTED_GATHER_MS } from "../kit/env.ts";
 import type { Attempt, PspAdapter } from "./adapters/adapter.ts";
 import { adapterOf } from "./adapters/registry.ts";
 import { type BreakerPort, Breakers } from "./breaker.ts";
@@ -44,7 +44,7 @@ export class PspGateway extends DurableObject<ObjectEnv> implements GatewayRpc {
       stream: streamOf.psp(this.#connector),
       fold,
       migrations,
-      relay: relayPort(env),
+      relay: { ...relayPort(env), gatherMs: UNLISTED_GATHER_MS },
       onTimer: () => this.#expire(),
     });
     this.#breakers = new Breakers(this.#port());

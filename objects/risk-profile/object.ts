@@ -4,7 +4,7 @@ import { type RiskRule, riskRules } from "../../schema/risk-rules.ts";
 import type { RiskAnswer, RiskOp, RiskRpc } from "../../schema/rpc/risk.ts";
 import { streamOf } from "../../schema/streams.ts";
 import { Actor, type Turn } from "../kit/actor.ts";
-import { type ObjectEnv, relayPort, settingsOf } from "../kit/env.ts";
+import { type ObjectEnv, relayPort, settingsOf, UNLISTED_GATHER_MS } from "../kit/env.ts";
 import { ClosedDoor } from "../kit/stub.ts";
 import { Assessments } from "./assessments.ts";
 import { decide } from "./decide.ts";
@@ -33,7 +33,7 @@ export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
       stream: streamOf.risk(ctx.id.name ?? ""),
       fold,
       migrations,
-      relay: relayPort(env),
+      relay: { ...relayPort(env), gatherMs: UNLISTED_GATHER_MS },
       onTimer: () => this.#prune(),
     });
     this.#assessments = new Assessments(ctx.storage.sql);
