@@ -140,13 +140,14 @@ export class Relay {
   async check(): Promise<void> {
     const now = this.#clock.now();
     const head = this.#log.head();
-    this.#timers.set(RELAY_TIMER, "", nextCheck(now, looksSince(now, Date.parse(head.recordedAt))));
+    // The timer stands as it was until the answer is there: what ends this here has it looked at again.
     const consumed = await this.#port.consumed(this.#log.stream);
     if (consumed >= head.seq && this.#log.head().seq === head.seq) {
       this.#sentUpto = head.seq;
       this.#timers.clear(RELAY_TIMER, "");
       return;
     }
+    this.#timers.set(RELAY_TIMER, "", nextCheck(now, looksSince(now, Date.parse(head.recordedAt))));
     // An actor that slept has forgotten what it sent and sends it again. That may be lost too, so the beacon goes out all the same.
     if (this.#sentUpto < head.seq) await this.drain();
     await this.#port.send([{ stream: this.#log.stream, from: head.seq + 1, head: head.seq, events: [] }]);
