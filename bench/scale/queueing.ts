@@ -28,24 +28,11 @@ const gateway = step("gateway", ({ gateway }) => gateway, false);
 const PROVIDER = "provider";
 const provider: Step = { kind: PROVIDER, index: ({ gateway }) => gateway, group: false, busyS: () => 0 };
 
-/** A charge by instrument, actor by actor: the answer of each call is a command of its shard, and rides in its next commit. */
-const WAY: readonly Step[] = [
-  shard,
-  gateway,
-  shard,
-  pod,
-  shard,
-  account,
-  shard,
-  gateway,
-  provider,
-  shard,
-  stripe,
-  account,
-  shard,
-  pod,
-  shard,
-];
+/**
+ * A charge by a known instrument, actor by actor. Calls that run ahead of the journal come back to their shard together, as one command,
+ * which rides in its next commit.
+ */
+const WAY: readonly Step[] = [shard, pod, account, shard, gateway, provider, shard, stripe, account, pod, shard];
 
 export type Simulated = {
   /** Charges that ended, a second. */
