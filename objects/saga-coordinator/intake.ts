@@ -16,33 +16,24 @@ import type {
   TransferAnswer,
 } from "../../schema/rpc/coordinator.ts";
 import type { GatewayRpc, InstrumentAnswer } from "../../schema/rpc/gateway.ts";
-import { isLive, type Saga } from "../../schema/sagas.ts";
+import type { Saga } from "../../schema/sagas.ts";
 import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { SealedFields } from "../kit/sealed-fields.ts";
 import { callActor } from "../kit/stub.ts";
-import {
-  type CommandRow,
-  findAnswer,
-  findCommand,
-  fixAnswer,
-  mismatch,
-  rememberCommand,
-  requireCharge,
-  scopeOf,
-  transferScope,
-} from "./answers.ts";
+import { findCommand, rememberCommand, scopeOf, transferScope } from "./answers.ts";
 import { chargeInputOf, type SealedCharge } from "./begin-charge.ts";
-import { checkTransfer, mustExist, transferRecord, unknownAccount } from "./begin-transfer.ts";
+import { checkTransfer, mustExist, unknownAccount } from "./begin-transfer.ts";
 import type { BeginSaga } from "./decide.ts";
 import { chargeDefinition } from "./definitions/charge.ts";
 import type { SagaDefinition } from "./definitions/definition.ts";
 import { ledgerTransfer } from "./definitions/ledger-transfer.ts";
 import type { Driver } from "./driver.ts";
-import { beginFamily, type Committed, doesAt } from "./family.ts";
+import { beginFamily } from "./family.ts";
+import { type Begun, chargeAnswer, FirstAnswer, problem, type Settled, transferAnswer } from "./first-answer.ts";
 import { Instruments } from "./instruments.ts";
-import { countLive, loadSaga, nameActors, type ShardTurn } from "./journal.ts";
+import { countLive, nameActors, type ShardTurn } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { closedPeriod } from "./periods.ts";
 import { claimId, findOriginal, reversalInput, reversalScope, takeOriginal } from "./reversals.ts";
@@ -51,9 +42,6 @@ import type { ShardState } from "./state.ts";
 import { accountsToAsk, askTerms, isCapped, withTerms } from "./terms.ts";
 import type { Waiters } from "./waiters.ts";
 import { sagaOfCharge } from "./webhooks.ts";
-
-/** How long a call is held for the first word on a saga, whatever patience the caller has. Milliseconds. */
-const DOOR_MS = 30_000;
 
 /**
  * Live sagas of one shard, waiting ones included, past which nothing new is begun: what was begun has the shard to itself until
@@ -81,14 +69,8 @@ type Deps = {
   fees: FeeRates;
 };
 
-type Begun =
-  | { kind: "begun"; id: string; family: Committed[] }
-  | { kind: "known"; row: CommandRow }
-  | { kind: "refused"; rejection: Rejection };
 /** In the commit that begins: what else is written there, or why nothing begins. */
 type Admit = (turn: ShardTurn) => Rejection | null;
-type Problem = { kind: "problem"; rejection: Rejection; request_id: string; replayed: boolean };
-type Settled<R> = { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | null; replayed: boolean } | Problem;
 
 /**
  * The door of a shard, in the order every command meets it: what was answered before, what can be refused without a trace, then
@@ -96,6 +78,7 @@ type Settled<R> = { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | n
  */
 export class Intake {
   readonly #deps: Deps;
+  readonly #answers: FirstAnswer;
   /** Of a batch many ask of the same account at once: it is asked once for all of them. */
   readonly #accounts: Lanes<null, AccountTerms | null>;
   /** Accounts that answered as opened, while this object is awake. */
@@ -104,6 +87,7 @@ export class Intake {
 
   constructor(deps: Deps) {
     this.#deps = deps;
+    this.#answers = new FirstAnswer(deps);
     this.#accounts = new Lanes(
       async (account, asking) => {
         const call = (rpc: AccountRpc) => rpc.terms();
@@ -117,24 +101,24 @@ export class Intake {
   async charge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer> {
     const { actor, shard, sealed, fees } = this.#deps;
     const closed = actor.closedDoor;
-    if (closed !== null) return this.#problem(closed, meta);
+    if (closed !== null) return problem(closed, meta);
     const scope = scopeOf(key.subject, key.command, command.pod, key.key ?? meta.correlation);
     const known = findCommand(actor.sql, scope);
     if (known !== null) {
       const asked = settlingAsBefore(command, key.request, known.request);
-      return this.#chargeAnswer(await this.#replay(known, asked, waitMs, meta));
+      return chargeAnswer(await this.#answers.replay(known, asked, waitMs, meta));
     }
     // Asked here, before anybody is called for it, and once more where it begins.
     const full = actor.nearlyFull ?? fullness(actor.state, actor.sql);
-    if (full !== null) return this.#problem(full, meta);
+    if (full !== null) return problem(full, meta);
     const settling = await settlingOf(this.#deps.env, command, key.request);
-    if (!settling.ok) return this.#problem(settling.rejection, meta);
+    if (!settling.ok) return problem(settling.rejection, meta);
     const { request, misfit } = settling.value;
-    if (misfit !== null) return this.#chargeAnswer(await this.#refuse(scope, request, misfit, waitMs, meta));
+    if (misfit !== null) return chargeAnswer(await this.#refuse(scope, request, misfit, waitMs, meta));
     let instrument: SealedCharge = null;
     if (command.source.type === "instrument") {
       const found = await this.#lookup(command.source.token);
-      if (found.known === false) return this.#problem(unknownInstrument, meta);
+      if (found.known === false) return problem(unknownInstrument, meta);
       const fingerprint = found.known === true ? found.fingerprint : "unverified";
       const token = await sealed.seal(command.payer, "saga.began", "instrument", command.source.token);
       instrument = { token, fingerprint };
@@ -158,26 +142,26 @@ export class Intake {
     const definition = chargeDefinition(input);
     const others = [streamOf.pod(command.pod), streamOf.risk(command.payer)];
     const begun = await actor.submit((turn) => this.#begin(turn, scope, request, definition, first, meta, others));
-    return this.#chargeAnswer(await this.#follow(begun, request, waitMs, meta));
+    return chargeAnswer(await this.#answers.follow(begun, request, waitMs, meta));
   }
 
   async transfer(command: CreateTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer> {
     const { actor, shard } = this.#deps;
     const closed = actor.closedDoor;
-    if (closed !== null) return this.#problem(closed, meta);
+    if (closed !== null) return problem(closed, meta);
     const scope = transferScope(command.id);
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
-    if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
+    if (known !== null) return transferAnswer(command.id, await this.#answers.replay(known, request, waitMs, meta));
     const full = actor.nearlyFull ?? fullness(actor.state, actor.sql);
-    if (full !== null) return this.#problem(full, meta);
+    if (full !== null) return problem(full, meta);
     const checked = checkTransfer(command, shard, actor.clock.now());
-    if (!checked.ok) return this.#problem(checked.rejection, meta);
+    if (!checked.ok) return problem(checked.rejection, meta);
     const { legs } = checked.value;
     const terms = await this.#termsOf(accountsToAsk(legs, this.#opened));
-    if (!terms.ok) return this.#problem(terms.rejection, meta);
+    if (!terms.ok) return problem(terms.rejection, meta);
     const absent = mustExist(legs).find((account) => !this.#opened.has(account));
-    if (absent !== undefined) return this.#problem(unknownAccount(absent).rejection, meta);
+    if (absent !== undefined) return problem(unknownAccount(absent).rejection, meta);
     const input = withTerms(checked.value, terms.value);
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
     const first = beginning(saga, "ledger_transfer", meta.principal.user, input, meta);
@@ -185,7 +169,7 @@ export class Intake {
     const begun = await actor.submit((turn) =>
       this.#begin(turn, scope, request, ledgerTransfer, first, meta, [], admit),
     );
-    return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
+    return transferAnswer(command.id, await this.#answers.follow(begun, request, waitMs, meta));
   }
 
   /** In the shard of the reversal's own id: the id means this command from now on, begun or not. */
@@ -199,26 +183,26 @@ export class Intake {
   async reversal(command: ReverseTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer> {
     const { actor, shard } = this.#deps;
     const closed = actor.closedDoor;
-    if (closed !== null) return this.#problem(closed, meta);
+    if (closed !== null) return problem(closed, meta);
     const scope = reversalScope(command);
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
-    if (known !== null) return this.#transferAnswer(command.id, await this.#replay(known, request, waitMs, meta));
+    if (known !== null) return transferAnswer(command.id, await this.#answers.replay(known, request, waitMs, meta));
     const full = actor.nearlyFull ?? fullness(actor.state, actor.sql);
-    if (full !== null) return this.#problem(full, meta);
+    if (full !== null) return problem(full, meta);
     const original = findOriginal(actor.sql, command.reverses);
-    if (!original.ok) return this.#problem(original.rejection, meta);
+    if (!original.ok) return problem(original.rejection, meta);
     const saga = actor.ids.next("sag", actor.clock.now(), shard);
     const mirror = reversalInput(command, original.value);
     const terms = await this.#termsOf(accountsToAsk(mirror.legs, this.#opened));
-    if (!terms.ok) return this.#problem(terms.rejection, meta);
+    if (!terms.ok) return problem(terms.rejection, meta);
     const input = withTerms(mirror, terms.value);
     const first = beginning(saga, "ledger_transfer", meta.principal.user, input, meta);
     const admit: Admit = (turn) => takeOriginal(turn, command, meta.correlation);
     const begun = await actor.submit((turn) =>
       this.#begin(turn, scope, request, ledgerTransfer, first, meta, [], admit),
     );
-    return this.#transferAnswer(command.id, await this.#follow(begun, request, waitMs, meta));
+    return transferAnswer(command.id, await this.#answers.follow(begun, request, waitMs, meta));
   }
 
   async #termsOf(accounts: readonly string[]): ReturnType<typeof askTerms> {
@@ -281,110 +265,9 @@ export class Intake {
       rememberCommand(turn, refused);
       return null;
     });
-    return known === null ? this.#problem(rejection, meta) : this.#replay(known, request, waitMs, meta);
-  }
-
-  async #follow(begun: Begun, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {
-    if (begun.kind === "known") return this.#replay(begun.row, request, waitMs, meta);
-    if (begun.kind === "refused") return this.#problem(begun.rejection, meta);
-    const saga = this.#deps.driver.follow(begun.family, begun.id);
-    if (saga !== null) void this.#deps.driver.drive(saga);
-    return this.#await(begun.id, waitMs, meta, false);
-  }
-
-  /** The first answer again; while it is not fixed, in progress, unless nobody is waiting for it any more: then we are the first. */
-  async #replay(row: CommandRow, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {
-    const differs = mismatch(row, request);
-    if (differs !== null) return { kind: "problem", rejection: differs, request_id: meta.correlation, replayed: false };
-    if (row.status === "problem") {
-      const rejection = JSON.parse(row.answer ?? "null") as Rejection;
-      return { kind: "problem", rejection, request_id: row.request_id, replayed: true };
-    }
-    const saga = this.#saga(row.target);
-    if (row.status === "201") {
-      return { kind: "resource", status: 201, saga, kept: JSON.parse(row.answer ?? "null"), replayed: true };
-    }
-    if (row.status === "202") return { kind: "resource", status: 202, saga, kept: null, replayed: true };
-    // The edge's own second try, after a broken call, carries the same request id: it joins.
-    if (this.#deps.waiters.has(saga.id) && row.request_id !== meta.correlation) {
-      return { kind: "problem", rejection: inProgress, request_id: meta.correlation, replayed: false };
-    }
-    return this.#await(saga.id, waitMs, meta, false);
-  }
-
-  async #await(id: string, waitMs: number, meta: Meta, replayed: boolean): Promise<Settled<unknown>> {
-    const { waiters, actor } = this.#deps;
-    const started = actor.clock.now();
-    const enough = (saga: Saga): boolean =>
-      !isLive(saga) || (saga.status === "waiting" && doesAt(saga)?.type === "wait") || shutOut(saga) !== null;
-    let saga = await waiters.until(id, () => this.#saga(id), enough, waitMs);
-    if (!enough(saga) && !saga.shown) {
-      const left = Math.max(1, DOOR_MS - (actor.clock.now() - started));
-      saga = await waiters.until(
-        id,
-        () => this.#saga(id),
-        (now) => enough(now) || now.shown,
-        left,
-      );
-    }
-    if (saga.failure?.cause === "refused" && !isLive(saga)) {
-      const request_id = findAnswer(actor.sql, id)?.request_id ?? meta.correlation;
-      return { kind: "problem", rejection: saga.failure.rejection, request_id, replayed };
-    }
-    const shut = shutOut(saga);
-    if (shut !== null) return { kind: "problem", rejection: shut, request_id: meta.correlation, replayed };
-    if (isLive(saga) && !saga.shown) {
-      return { kind: "problem", rejection: inProgress, request_id: meta.correlation, replayed };
-    }
-    return { kind: "resource", status: await this.#fixedStatus(id), saga: this.#saga(id), kept: null, replayed };
-  }
-
-  /** The status that stands: fixed by the end, by a caller who lost patience before, or by this one now. */
-  async #fixedStatus(id: string): Promise<201 | 202> {
-    const { actor } = this.#deps;
-    const standing = (sql: SqlStorage) => findAnswer(sql, id)?.status;
-    if (standing(actor.sql) === "open") await actor.submit((turn) => fixAnswer(turn, id, "202", null));
-    return standing(actor.sql) === "201" ? 201 : 202;
-  }
-
-  #saga(id: string): Saga {
-    const saga = loadSaga(this.#deps.actor.sql, id);
-    if (saga === null) throw new Error(`a command's saga ${id} is gone`);
-    return saga;
-  }
-
-  #problem(rejection: Rejection, meta: Meta): Problem {
-    return { kind: "problem", rejection, request_id: meta.correlation, replayed: false };
-  }
-
-  #chargeAnswer(settled: Settled<unknown>): ChargeAnswer {
-    if (settled.kind === "problem") return settled;
-    const kept = settled.kept as ReturnType<typeof requireCharge> | null;
-    const { status, replayed } = settled;
-    return { kind: "resource", status, charge: kept ?? requireCharge(settled.saga), replayed };
-  }
-
-  #transferAnswer(id: string, settled: Settled<unknown>): TransferAnswer {
-    if (settled.kind === "problem") return settled;
-    if (settled.saga.status !== "completed") return { kind: "processing", id, saga: settled.saga.id };
-    const kept = settled.kept as ReturnType<typeof transferRecord> | null;
-    return { kind: "resource", transfer: kept ?? transferRecord(settled.saga), replayed: settled.replayed };
+    return known === null ? problem(rejection, meta) : this.#answers.replay(known, request, waitMs, meta);
   }
 }
-
-/**
- * Why a saga stands still before its caller was told of anything: an actor it needs has shut its door. The caller is not kept
- * waiting for that and no answer is fixed: the saga tries on, and the same command tells what became of it.
- */
-const shutOut = (saga: Saga): Rejection | null => {
-  const error = saga.steps[saga.cursor]?.error ?? null;
-  const told = saga.kind === "charge" && saga.shown;
-  return isLive(saga) && !told && error?.code === "upstream_unavailable" ? error : null;
-};
-
-const inProgress = reject("idempotency_in_progress", "the first answer to this command is not fixed yet", {
-  retry_after: 1,
-}).rejection;
 
 const unknownInstrument = reject("invalid_request", "the request is not valid", {
   errors: [{ pointer: "/source/token", detail: "the connector does not know this instrument" }],
