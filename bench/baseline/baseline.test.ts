@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deposit, gift, type Order } from "../../tests/support/ledger.ts";
 import { makeCharge, readCharge, resume } from "./charges.ts";
 import { balanceOf, postOrder, trialBalance } from "./ledger.ts";
-import { type Postgres, postgresFolder } from "./postgres.ts";
+import type { Postgres } from "./postgres.ts";
+import { postgresFolder } from "./programs.ts";
 import { database } from "./target.ts";
 
 const programs = postgresFolder();

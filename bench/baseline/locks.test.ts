@@ -2,7 +2,8 @@ import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { poll } from "../../tests/support/client.ts";
 import { trialBalance } from "./ledger.ts";
-import { type Postgres, postgresFolder } from "./postgres.ts";
+import type { Postgres } from "./postgres.ts";
+import { postgresFolder } from "./programs.ts";
 import { database } from "./target.ts";
 
 const programs = postgresFolder();

@@ -1,0 +1,41 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { readIfPresent } from "../tools/files.ts";
+
+/** What a server takes of the machine it runs on, seen from outside. */
+
+/** What the files under a folder hold, bytes. One that goes while it is looked at counts nothing. */
+export const folderBytes = (folder: string): number =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, { parentPath, name }) => {
+      return sum + (statSync(join(parentPath, name), { throwIfNoEntry: false })?.size ?? 0);
+    }, 0);
+
+/** The same once it has stood still for a second, or as it is after `deadlineMs`: what was done may still be written down elsewhere. */
+export const settledBytes = async (folder: string, deadlineMs: number): Promise<number> => {
+  const deadline = performance.now() + deadlineMs;
+  for (let last = folderBytes(folder); ; ) {
+    await delay(1_000);
+    const now = folderBytes(folder);
+    if (now === last || performance.now() > deadline) return now;
+    last = now;
+  }
+};
+
+/** The process that serves from this state: tools/workerd.ts writes it down. */
+export const runtimePid = (stateDir: string): number => {
+  const { pid } = JSON.parse(readIfPresent(join(stateDir, "workerd.json")) ?? "{}") as { pid?: number };
+  if (pid === undefined) throw new Error(`nothing serves from ${stateDir}`);
+  return pid;
+};
+
+/** The memory a process has resident, bytes; from /proc where there is one, since a slim machine may have no `ps`. */
+export const residentBytes = (pid: number): number => {
+  const kilobytes =
+    /^VmRSS:\s+(\d+) kB$/m.exec(readIfPresent(`/proc/${pid}/status`) ?? "")?.[1] ??
+    execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" }).trim();
+  return Number(kilobytes) * 1_024;
+};
