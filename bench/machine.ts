@@ -1,26 +1,35 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { readIfPresent } from "../tools/files.ts";
 
 /** What a server takes of the machine it runs on, seen from outside. */
 
-/** What the files under a folder hold, bytes. One that goes while it is looked at counts nothing. */
-export const folderBytes = (folder: string): number =>
-  readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .reduce((sum, { parentPath, name }) => {
-      return sum + (statSync(join(parentPath, name), { throwIfNoEntry: false })?.size ?? 0);
-    }, 0);
+/** Bytes by what they are kept for: the folder a file lies in. */
+export type Stored = ReadonlyMap<string, number>;
+
+export const totalOf = (stored: Stored): number => [...stored.values()].reduce((sum, bytes) => sum + bytes, 0);
+
+/** What the files under a folder hold. One that goes while it is looked at counts nothing. */
+export const storedIn = (folder: string): Stored => {
+  const stored = new Map<string, number>();
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const size = statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0;
+    const kept = basename(entry.parentPath);
+    stored.set(kept, (stored.get(kept) ?? 0) + size);
+  }
+  return stored;
+};
 
 /** The same once it has stood still for a second, or as it is after `deadlineMs`: what was done may still be written down elsewhere. */
-export const settledBytes = async (folder: string, deadlineMs: number): Promise<number> => {
+export const settledIn = async (folder: string, deadlineMs: number): Promise<Stored> => {
   const deadline = performance.now() + deadlineMs;
-  for (let last = folderBytes(folder); ; ) {
+  for (let last = storedIn(folder); ; ) {
     await delay(1_000);
-    const now = folderBytes(folder);
-    if (now === last || performance.now() > deadline) return now;
+    const now = storedIn(folder);
+    if (totalOf(now) === totalOf(last) || performance.now() > deadline) return now;
     last = now;
   }
 };

@@ -32,8 +32,10 @@ export type Load = {
 /** An open loop that is behind by so many requests at once has been lost: the server is slower than its own peak. */
 const MOST_OPEN = 2_048;
 const FAULTS_SHOWN = 3;
-/** What is under way for so many waits of a server has been forgotten by it. */
-const MOST_SENT = 10;
+/** A repetition may be answered at once that its first is still under way: asking without a pause would be a load of its own. */
+const AGAIN_MS = 250;
+/** What is under way for so long has been forgotten. */
+const GIVEN_UP_MS = 180_000;
 
 class Count {
   readonly latencies = new Histogram();
@@ -53,7 +55,10 @@ class Count {
     try {
       const request = operation.request(index);
       let reply = await wire.send(request);
-      for (let sent = 1; sent < MOST_SENT && operation.pending(reply); sent++) reply = await wire.send(request);
+      while (operation.pending(reply) && performance.now() - from < GIVEN_UP_MS) {
+        await delay(AGAIN_MS);
+        reply = await wire.send(request);
+      }
       const fault = operation.fault(reply, index);
       if (fault === null) this.latencies.record(performance.now() - from);
       else {

@@ -2,9 +2,9 @@ import { api } from "../../tests/support/client.ts";
 import type { BatchResult } from "../../tests/support/ledger.ts";
 import { type Random, seeded } from "../../tests/support/seeded.ts";
 import { must } from "../../tests/support/story.ts";
-import { closedLoop, type Load } from "../load/loops.ts";
+import { closedLoop } from "../load/loops.ts";
 import { PATIENCE_S } from "../load/wire.ts";
-import { residentBytes, settledBytes } from "../machine.ts";
+import { residentBytes, type Stored, settledIn, totalOf } from "../machine.ts";
 import type { ProbeScenario, Target, Timed } from "./scenario.ts";
 import { checkTransfers, fund, orderOf, type Pair, posting } from "./wallets.ts";
 
@@ -18,6 +18,7 @@ const FILLING_MS = 180_000;
 const SETTLED_MS = 30_000;
 /** Fewer transfers than this say little of what one leaves behind: files grow by pages. */
 const MANY = 1_000;
+const MOST_SHOWN = 4;
 const MEGA = 1_000_000;
 
 const toTheFirst = (random: Random): Pair => [1 + Math.floor(random() * (WALLETS - 1)), 0];
@@ -37,10 +38,13 @@ const fill = async (target: Target, random: Random, count: number, deadline: num
   return posted;
 };
 
-const noteOf = (entries: number, { perSecond }: Load, filled: number, stored: number, resident: number): string => {
-  const each = filled < MANY ? "" : `, ${Math.round(stored / filled)} bytes stored a transfer of ${filled}`;
-  const cost = perSecond === 0 ? "none done" : `${(1_000 / perSecond).toFixed(2)} ms a transfer`;
-  return `${entries} entries: ${cost}${each}, runtime ${(resident / MEGA).toFixed(0)} MB resident`;
+/** What each of so many transfers left behind, in all and where most of it lies, bytes. */
+const storageOf = (before: Stored, after: Stored, filled: number): string => {
+  const each = (bytes: number) => Math.round(bytes / filled);
+  const grown = [...after].map(([kept, bytes]) => ({ kept, bytes: bytes - (before.get(kept) ?? 0) }));
+  const most = grown.sort((left, right) => right.bytes - left.bytes).slice(0, MOST_SHOWN);
+  const where = most.map(({ kept, bytes }) => `${kept} ${each(bytes)}`).join(", ");
+  return `${each(totalOf(after) - totalOf(before))} bytes stored a transfer of ${filled} (${where})`;
 };
 
 /** Whether what an account has been through makes its next transfer dearer, and what each one leaves behind. */
@@ -61,19 +65,23 @@ export const growth: ProbeScenario = {
     // The first entry is what the account was opened with.
     const entries = () => 1 + filled + single.posted;
     for (const size of SIZES) {
-      if (performance.now() > deadline) {
-        notes.push(`${size} entries: not reached in ${FILLING_MS / 1_000} s`);
-        continue;
-      }
-      const before = await settledBytes(machine.stateDir, SETTLED_MS);
+      const before = await settledIn(machine.stateDir, SETTLED_MS);
       const more = await fill(target, random, size - entries(), deadline);
       filled += more;
-      const stored = (await settledBytes(machine.stateDir, SETTLED_MS)) - before;
+      const after = await settledIn(machine.stateDir, SETTLED_MS);
       const reached = entries();
       const load = await closedLoop(target.url, single.operation, IN_FLIGHT, seconds, numbering);
       if (load.faults.length > 0) throw new Error(`at ${reached} entries: ${load.faults.join("; ")}`);
-      timed.push({ what: `at ${reached}`, latency: load.latency, perSecond: load.perSecond });
-      notes.push(noteOf(reached, load, more, stored, residentBytes(machine.runtimePid())));
+      timed.push({ what: `at ${reached} entries`, latency: load.latency, perSecond: load.perSecond });
+      const resident = residentBytes(machine.runtimePid()) / MEGA;
+      notes.push(
+        `at ${reached} entries: ${(1_000 / load.perSecond).toFixed(2)} ms a transfer, runtime ${resident.toFixed(0)} MB resident`,
+        ...(more < MANY ? [] : [storageOf(before, after, more)]),
+      );
+      if (reached < size) {
+        notes.push(`${size} entries were not reached in ${FILLING_MS / 1_000} s of filling`);
+        break;
+      }
     }
     return { timed, notes, check: await checkTransfers(target, WALLETS, filled + single.posted, single.open) };
   },
