@@ -33,9 +33,9 @@ export type Load = {
 const MOST_OPEN = 2_048;
 const FAULTS_SHOWN = 3;
 /** A repetition may be answered at once that its first is still under way: asking without a pause would be a load of its own. */
-const AGAIN_MS = 250;
+const AGAIN_MS = 1_000;
 /** What is under way for so long has been forgotten. */
-const GIVEN_UP_MS = 180_000;
+const GIVEN_UP_MS = 600_000;
 
 class Count {
   readonly latencies = new Histogram();

@@ -1,17 +1,13 @@
 import { inBatches } from "../../tests/support/checker.ts";
-import { api, poll } from "../../tests/support/client.ts";
 import type { Charge } from "../../tests/support/story.ts";
-import { isAccepted, PATIENCE_S, type Request, refusal } from "../load/wire.ts";
+import { isAccepted, PATIENCE_S, type Reply, type Request, refusal } from "../load/wire.ts";
 import type { LoadScenario, PaidPod, Target } from "./scenario.ts";
+import { outcomeOf, Unanswered } from "./unanswered.ts";
 
 /** Payers: enough that no velocity window of one person is what is measured. */
 const PAYERS = 64;
 /** Captures in the request itself, and sends no webhook: what is measured is us, not who delivers them. */
 const INSTRUMENT = "tok_script_copies0";
-
-const OUTCOME_MS = 180_000;
-/** Refusals that are of the moment. */
-const COME_AGAIN: ReadonlySet<number> = new Set([409, 429]);
 
 type Payer = { pod: PaidPod; token: string };
 
@@ -33,20 +29,6 @@ const open = async (target: Target, pods: number, currencies: readonly string[])
   return Array.from({ length: each }, (_, member) => made.map((payers) => payers[member] as Payer)).flat();
 };
 
-/**
- * Asks again, under the same key, until it is known what came of a request that was not answered for good. Null: it was refused, and
- * nothing was made.
- */
-const outcomeOf = async (target: Target, { path, token, key, wait, body }: Request): Promise<Charge | null> => {
-  const options = { ...(key === undefined ? {} : { key }), headers: { prefer: `wait=${wait}` } };
-  const answer = await poll(
-    () => api(target.url, token).post<Charge>(path, body, options),
-    ({ status }) => status === 201 || (status >= 400 && status < 500 && !COME_AGAIN.has(status)),
-    OUTCOME_MS,
-  );
-  return answer.status === 201 ? answer.body : null;
-};
-
 const charges = (name: string, pods: number, converted = false): LoadScenario => ({
   kind: "load",
   name,
@@ -57,7 +39,7 @@ const charges = (name: string, pods: number, converted = false): LoadScenario =>
   async setup(target, seed) {
     const payers = await open(target, pods, ["EUR"]);
     const known = new Set<string>();
-    const unanswered = new Map<number, { payer: Payer; request: Request }>();
+    const unanswered = new Unanswered();
     const amount = { amount: "2.00", currency: converted ? "USD" : "EUR" };
     const source = { type: "instrument", token: INSTRUMENT };
     const body = { amount, source, ...(converted ? { settle_currency: "EUR" } : {}) };
@@ -65,35 +47,30 @@ const charges = (name: string, pods: number, converted = false): LoadScenario =>
     const asking = ({ pod, token }: Payer, key: string): Request => {
       return { method: "POST", path: `/v1/pods/${pod.id}/charges`, token, key, wait: PATIENCE_S, body };
     };
-    const learn = ({ pod }: Payer, { id }: Charge) => {
-      if (!known.has(id)) pod.charges.push(id);
-      known.add(id);
-    };
-    const settle = async (payer: Payer, request: Request): Promise<void> => {
-      const made = await outcomeOf(target, request);
-      if (made !== null) learn(payer, made);
+    const learn = ({ pod }: Payer, { status, body: text }: Reply): Charge | null => {
+      if (status !== 201) return null;
+      const charge = JSON.parse(text) as Charge;
+      if (!known.has(charge.id)) pod.charges.push(charge.id);
+      known.add(charge.id);
+      return charge;
     };
     // What a pod's accounts and a person's first payment cost to open is no part of what is measured.
-    await inBatches(payers, (payer) => settle(payer, asking(payer, `${seed}-first`)));
+    await inBatches(payers, async (payer) => {
+      learn(payer, await outcomeOf(target.url, asking(payer, `${seed}-first`), isAccepted));
+    });
     return {
       operation: {
-        request: (index): Request => {
-          const payer = at(index);
-          const request = asking(payer, `${seed}-${index}`);
-          unanswered.set(index, { payer, request });
-          return request;
-        },
+        request: (index) => unanswered.sent(index, asking(at(index), `${seed}-${index}`)),
         fault: (reply, index) => {
-          if (reply.status !== 201) return refusal(reply);
-          unanswered.delete(index);
-          const charge = JSON.parse(reply.body) as Charge;
-          learn(at(index), charge);
+          const charge = learn(at(index), reply);
+          if (charge === null) return refusal(reply);
+          unanswered.answered(index);
           return charge.status === "succeeded" ? null : `a charge is ${charge.status} ${charge.failure?.code ?? ""}`;
         },
         pending: isAccepted,
       },
       check: async () => {
-        await inBatches([...unanswered.values()], ({ payer, request }) => settle(payer, request));
+        await unanswered.settle(target.url, isAccepted, (reply, index) => learn(at(index), reply));
         return target.checkCharges([...new Set(payers.map(({ pod }) => pod))]);
       },
     };

@@ -83,6 +83,6 @@ export const growth: ProbeScenario = {
         break;
       }
     }
-    return { timed, notes, check: await checkTransfers(target, WALLETS, filled + single.posted, single.open) };
+    return { timed, notes, check: await checkTransfers(target, WALLETS, filled + single.posted) };
   },
 };

@@ -1,7 +1,8 @@
 import type { BatchResult } from "../../tests/support/ledger.ts";
 import { type Random, seeded } from "../../tests/support/seeded.ts";
-import { PATIENCE_S, type Reply, type Request, refusal } from "../load/wire.ts";
+import { PATIENCE_S, type Reply, refusal } from "../load/wire.ts";
 import type { LoadScenario } from "./scenario.ts";
+import { Unanswered } from "./unanswered.ts";
 import { checkTransfers, fund, orderOf, type Pair, posting } from "./wallets.ts";
 
 const ACCOUNTS = 1_000;
@@ -61,13 +62,18 @@ const single = (name: string, about: string, draw: Draw, accounts = ACCOUNTS): L
     const each = posting(target, (index) => draw(random, index));
     return {
       operation: each.operation,
-      check: () => checkTransfers(target, accounts, each.posted, each.open),
+      check: async () => {
+        await each.settle();
+        return checkTransfers(target, accounts, each.posted);
+      },
     };
   },
 });
 
 const statusesIn = ({ body }: Reply): number[] =>
   (JSON.parse(body) as { results: BatchResult[] }).results.map(({ status }) => status);
+
+const isOpen = (reply: Reply): boolean => reply.status === 200 && statusesIn(reply).includes(202);
 
 const batches: LoadScenario = {
   kind: "load",
@@ -79,26 +85,33 @@ const batches: LoadScenario = {
   async setup(target, seed) {
     await fund(target, ACCOUNTS);
     const random = seeded(seed);
-    let [sent, posted] = [0, 0];
+    const unanswered = new Unanswered();
+    let posted = 0;
+    const count = (reply: Reply): number => {
+      const done = reply.status === 200 ? statusesIn(reply).filter((status) => status === 201).length : 0;
+      posted += done;
+      return done;
+    };
     return {
       operation: {
-        request: (index): Request => {
-          sent += BATCH;
-          const transfers = Array.from({ length: BATCH }, () => orderOf(uniform(random, index)));
-          const body = { transfers };
-          return { method: "POST", path: "/v1/ledger/batches", token: target.operator, wait: PATIENCE_S, body };
+        request: (index) => {
+          const body = { transfers: Array.from({ length: BATCH }, () => orderOf(uniform(random, index))) };
+          const path = "/v1/ledger/batches";
+          return unanswered.sent(index, { method: "POST", path, token: target.operator, wait: PATIENCE_S, body });
         },
-        fault: (reply) => {
+        fault: (reply, index) => {
           if (reply.status !== 200) return refusal(reply);
-          const statuses = statusesIn(reply);
-          const done = statuses.filter((status) => status === 201).length;
-          posted += done;
-          const other = statuses.find((status) => status !== 201);
-          return other === undefined ? null : `of a batch not all posted: ${BATCH - done}, one of them ${other}`;
+          if (isOpen(reply)) return "a batch is still under way";
+          unanswered.answered(index);
+          const done = count(reply);
+          return done === BATCH ? null : `of a batch not all posted: ${BATCH - done}`;
         },
-        pending: (reply) => reply.status === 200 && statusesIn(reply).includes(202),
+        pending: isOpen,
       },
-      check: () => checkTransfers(target, ACCOUNTS, posted, sent - posted),
+      check: async () => {
+        await unanswered.settle(target.url, isOpen, count);
+        return checkTransfers(target, ACCOUNTS, posted);
+      },
     };
   },
 };

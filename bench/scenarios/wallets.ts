@@ -4,9 +4,10 @@ import { accountPath, type BatchResult, deposit, newTransfer, type Order } from 
 import { must } from "../../tests/support/story.ts";
 import { minor, type Verdict, verdict } from "../../tests/support/verdict.ts";
 import type { Operation } from "../load/loops.ts";
-import { isAccepted, PATIENCE_S, type Request, refusal } from "../load/wire.ts";
+import { isAccepted, PATIENCE_S, type Reply, refusal } from "../load/wire.ts";
 import { balances } from "../target.ts";
 import type { Target } from "./scenario.ts";
+import { Unanswered } from "./unanswered.ts";
 
 /** The wallets that transfers are measured among: how they are filled, what one transfer is, and what must hold of all of them. */
 
@@ -56,16 +57,8 @@ export const fund = async (target: Target, accounts: number): Promise<void> => {
 
 type Account = { debits_posted: string; credits_posted: string; holds: unknown[] };
 
-/**
- * Each transfer that was acknowledged took a cent from some wallet once and gave it to another, those that were not answered may have;
- * nothing is held or on its way, and the books balance.
- */
-export const checkTransfers = async (
-  target: Target,
-  size: number,
-  posted: number,
-  lost: number,
-): Promise<Verdict[]> => {
+/** Each transfer took a cent from some wallet once and gave it to another; nothing is held or on its way, and the books balance. */
+export const checkTransfers = async (target: Target, size: number, posted: number): Promise<Verdict[]> => {
   const operator = api(target.url, target.operator);
   const accounts = await inBatches(
     Array.from({ length: size }, (_, index) => nameOf(index)),
@@ -76,45 +69,39 @@ export const checkTransfers = async (
   const given = size * Number(minor(OPENING));
   const [out, into] = [sum("debits_posted"), sum("credits_posted") - given];
   const faults = out === into ? [] : [`${out} cents went out and ${into} came in`];
-  if (out < posted || out > posted + lost) faults.push(`${out} cents moved`);
+  if (out !== posted) faults.push(`${out} cents moved`);
   const held = accounts.filter(({ holds }) => holds.length > 0).length;
   if (held > 0) faults.push(`${held} wallets hold something`);
-  return [
-    verdict("moved", faults, `${posted} acknowledged transfers of a cent, ${lost} unanswered`),
-    await balances(target.url, target.operator),
-  ];
+  return [verdict("moved", faults, `${posted} transfers of a cent`), await balances(target.url, target.operator)];
 };
 
-/** One transfer a request, and what became of them. */
-export type Posting = {
-  operation: Operation;
-  readonly posted: number;
-  /** Not answered for good: each may have been posted, or will be. */
-  readonly open: number;
-};
+/** One transfer a request, and how many were posted: all that were, once `settle` has asked after those nobody answered for. */
+export type Posting = { operation: Operation; readonly posted: number; settle(): Promise<void> };
 
 export const posting = (target: Target, draw: (index: number) => Pair): Posting => {
-  let [sent, posted, refused] = [0, 0, 0];
+  const unanswered = new Unanswered();
+  let posted = 0;
+  const count = (reply: Reply): void => {
+    if (reply.status === 201) posted++;
+  };
   return {
     operation: {
-      request: (index): Request => {
-        sent++;
+      request: (index) => {
         const body = orderOf(draw(index));
-        return { method: "POST", path: "/v1/ledger/transfers", token: target.operator, wait: PATIENCE_S, body };
+        const path = "/v1/ledger/transfers";
+        return unanswered.sent(index, { method: "POST", path, token: target.operator, wait: PATIENCE_S, body });
       },
-      fault: (reply) => {
-        if (reply.status === 201) posted++;
-        // What is still under way will be posted: nothing here is ever refused for good.
-        else if (reply.status !== 202) refused++;
-        return reply.status === 201 ? null : refusal(reply);
+      fault: (reply, index) => {
+        if (reply.status !== 201) return refusal(reply);
+        unanswered.answered(index);
+        count(reply);
+        return null;
       },
       pending: isAccepted,
     },
     get posted() {
       return posted;
     },
-    get open() {
-      return sent - posted - refused;
-    },
+    settle: () => unanswered.settle(target.url, isAccepted, count),
   };
 };
