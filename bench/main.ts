@@ -1,12 +1,13 @@
 import { bestPgbench } from "./baseline/pgbench.ts";
-import { postgresFolder } from "./baseline/postgres.ts";
+import { postgresFolder } from "./baseline/programs.ts";
 import { baseline } from "./baseline/target.ts";
+import { endWhenTold } from "./ending.ts";
 import { type BenchOptions, benchOptions, USAGE } from "./options.ts";
 import { tableOf, verdictTable, writeResults } from "./report.ts";
 import { type Outcome, runScenario } from "./run.ts";
 import { MISSING, SCENARIOS } from "./scenarios/index.ts";
 import { ours } from "./target.ts";
-import { COMPARED, exitCode, honesty, judge, type Pair, voidReason } from "./verdict.ts";
+import { exitCode, honesty, judge, type Pair, voidReason } from "./verdict.ts";
 
 const fail = (why: string): never => {
   process.stderr.write(`bench: ${why}\n${USAGE}\n`);
@@ -22,8 +23,7 @@ const given = (): BenchOptions => {
 };
 
 const { run, only, withBaseline } = given();
-// An exit ends what was started; a signal alone would not.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(2));
+endWhenTold();
 const chosen = SCENARIOS.filter(({ name }) => name.includes(only ?? ""));
 if (chosen.length === 0)
   fail(`no scenario is called ${only}; there are ${SCENARIOS.map(({ name }) => name).join(", ")}`);
@@ -41,16 +41,16 @@ const show = (outcome: Outcome, side: string): void => {
 
 for (const scenario of chosen) {
   // Each on a server of its own: none inherits another's logs, and each check is of its own money.
-  const { target, server } = await ours();
+  const { target, close } = await ours();
   const pair: Pair = {};
   pairs.set(scenario.name, pair);
   try {
     pair.ours = await runScenario(scenario, target, run);
     show(pair.ours, "crowdpay");
   } finally {
-    await server[Symbol.asyncDispose]();
+    await close();
   }
-  if (programs === null || !COMPARED.has(scenario.name)) continue;
+  if (programs === null || scenario.kind === "probe" || scenario.oursAlone) continue;
   const beside = await baseline(programs);
   try {
     pair.theirs = await runScenario(scenario, beside.target, { ...run, restSeconds: 0 });

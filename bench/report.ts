@@ -22,7 +22,7 @@ const loadLine = ({ kind, inFlight, wanted, perSecond, latency }: Load, units: n
 
 /** A scenario's table; where its invariants do not hold, what is wrong in its place. */
 export const tableOf = (outcome: Outcome, side: string): string => {
-  const { scenario, unit, units, loads, timed, verdicts, faults } = outcome;
+  const { scenario, unit, units, loads, timed, notes, verdicts, faults } = outcome;
   const title = `${side} · ${scenario.name}: ${scenario.about}${unit === "" ? "" : `, ${unit}s a second`}`;
   if (faults.length > 0)
     return [title, "  no figure: what it left does not hold", ...faults.map((fault) => `  ${fault}`)].join("\n");
@@ -32,7 +32,13 @@ export const tableOf = (outcome: Outcome, side: string): string => {
       pad([`  ${what}`, perSecond === undefined ? "" : rate(perSecond), ...[p50, p90, p99, p999, max].map(ms)]),
     ),
   ];
-  return [title, HEAD, ...rows, ...verdicts.map(({ detail }) => `  held: ${detail}`)].join("\n");
+  return [
+    title,
+    HEAD,
+    ...rows,
+    ...notes.map((note) => `  ${note}`),
+    ...verdicts.map(({ detail }) => `  held: ${detail}`),
+  ].join("\n");
 };
 
 /** What was promised against what was measured. */

@@ -25,6 +25,7 @@ export type Outcome = {
   units: number;
   loads: Load[];
   timed: Timed[];
+  notes: string[];
   verdicts: Verdict[];
   faults: string[];
 };
@@ -46,9 +47,9 @@ const runLoad = async (scenario: LoadScenario, target: Target, options: RunOptio
     loads.push(await openLoop(target.url, operation, best * OPEN_SHARE, options.seconds, numbering));
     const verdicts = await stage.check();
     const refused = [cold, ...loads].filter(({ failed, lost }) => failed + lost > 0);
-    const faults = refused.map(({ failed, lost, kind, inFlight, firstFault }) => {
+    const faults = refused.map(({ failed, lost, kind, inFlight, faults: found }) => {
       const which = kind === "open" ? "in the open loop" : `at ${inFlight} in flight`;
-      return `${failed} refused and ${lost} unanswered ${which}, the first: ${firstFault}`;
+      return `${failed} refused and ${lost} unanswered ${which}: ${found.join("; ")}`;
     });
     return { loads, verdicts, faults: [...faultsIn(verdicts), ...faults] };
   } finally {
@@ -59,17 +60,17 @@ const runLoad = async (scenario: LoadScenario, target: Target, options: RunOptio
 const runProbe = async (
   scenario: ProbeScenario,
   target: Target,
-  { seconds }: RunOptions,
+  { seconds, seed }: RunOptions,
 ): Promise<Partial<Outcome>> => {
-  const { timed, check } = await scenario.run(target, seconds);
-  return { timed, verdicts: check, faults: faultsIn(check) };
+  const { timed, notes = [], check } = await scenario.run(target, seconds, seed);
+  return { timed, notes, verdicts: check, faults: faultsIn(check) };
 };
 
 /** Sets a scenario up, loads it, and checks the invariants once nothing is under way. Never rejects: what failed is a fault. */
 export const runScenario = async (scenario: Scenario, target: Target, options: RunOptions): Promise<Outcome> => {
   const { name, about, kind } = scenario;
   const [unit, units] = scenario.kind === "load" ? [scenario.unit, scenario.units] : ["", 1];
-  const empty = { scenario: { name, about, kind }, unit, units, loads: [], timed: [], verdicts: [] };
+  const empty = { scenario: { name, about, kind }, unit, units, loads: [], timed: [], notes: [], verdicts: [] };
   try {
     const found = await (scenario.kind === "load"
       ? runLoad(scenario, target, options)

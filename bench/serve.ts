@@ -2,11 +2,13 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { api, poll } from "../tests/support/client.ts";
-import { startServer, token } from "../tests/support/server.ts";
+import { token } from "../tests/support/server.ts";
 import { LOCAL_AUDIENCE, LOCAL_ISSUER, localKeySet } from "../tools/issuer.ts";
 import { freePort, HOST } from "../tools/ports.ts";
 import { localSecrets, ROOT } from "../tools/settings.ts";
+import { endWhenTold } from "./ending.ts";
 import { closedLoop, type Load, type Operation } from "./load/loops.ts";
+import { startMeasured } from "./started.ts";
 
 /**
  * What `npm start` gains over `wrangler dev`: `GET /v1/pods/{id}` of one pod, through the Worker and its objects, at 32
@@ -52,7 +54,15 @@ const startDev = async (stateDir: string, sandboxUrl: string) => {
       () => 0,
     );
   await poll(answers, (status) => status === 200, 60_000);
-  return { url, stop: () => process.kill(-(child.pid ?? 0), "SIGKILL") };
+  const stop = () => process.kill(-(child.pid ?? 0), "SIGKILL");
+  process.once("exit", stop);
+  return {
+    url,
+    stop: () => {
+      process.removeListener("exit", stop);
+      stop();
+    },
+  };
 };
 
 const readingPod = async (url: string, bearer: string): Promise<Operation> => {
@@ -66,6 +76,7 @@ const readingPod = async (url: string, bearer: string): Promise<Operation> => {
   return {
     request: () => ({ method: "GET", path, token: bearer }),
     fault: ({ status }) => (status === 200 ? null : String(status)),
+    pending: () => false,
   };
 };
 
@@ -79,7 +90,8 @@ const median = (loads: readonly Load[]): Load => {
   return middle;
 };
 
-const server = await startServer();
+endWhenTold();
+const { server, close } = await startMeasured();
 const dev = await startDev(server.stateDir, server.sandboxUrl);
 try {
   const bearer = await token(server.stateDir, "bench");
@@ -100,8 +112,7 @@ try {
   process.stdout.write(`${row("npm start", start)}\n${row("wrangler dev", baseline)}\nratio ${ratio.toFixed(1)}\n`);
 } finally {
   dev.stop();
-  await server.kill();
-  rmSync(server.stateDir, { recursive: true, force: true });
+  await close();
   rmSync(join(ROOT, ".crowdpay-bench"), { recursive: true, force: true });
 }
 process.exit(0);

@@ -1,9 +1,12 @@
 import { checkMoney, inBatches } from "../tests/support/checker.ts";
 import { api } from "../tests/support/client.ts";
-import { type Server, startServer, token } from "../tests/support/server.ts";
+import { type Server, token } from "../tests/support/server.ts";
 import { must, openPod } from "../tests/support/story.ts";
 import { minor, type Verdict, verdict } from "../tests/support/verdict.ts";
+import { readBooks } from "./books.ts";
+import { runtimePid } from "./machine.ts";
 import type { PaidPod, Target } from "./scenarios/scenario.ts";
+import { startMeasured } from "./started.ts";
 
 /** Liquidity is no bottleneck here, and the provider that answers late is left out: what is measured is what we do with a quote. */
 const FX = { deadline_ms: 5_000, position_limit: "9999999999.00", providers: ["lp-good", "lp-wide"] };
@@ -19,25 +22,22 @@ export const balances = async (url: string, operator: string): Promise<Verdict> 
 };
 
 /** Our server, as `npm start` starts it, with its state on disk. */
-export const ours = async (): Promise<{ target: Target; server: Server }> => {
-  const server = await startServer({ env: ENVIRONMENT });
+export const ours = async (): Promise<{ target: Target; server: Server; close(): Promise<void> }> => {
+  const { server, close } = await startMeasured(ENVIRONMENT);
   const operator = await token(server.stateDir, "operator", { scope: "admin" });
   const bearer = (user: string) => token(server.stateDir, user);
   const check = async (pods: readonly PaidPod[]): Promise<Verdict[]> => {
+    const { books: sandbox, strangers } = await readBooks(server.sandboxUrl, pods);
     const found = await inBatches(pods, async ({ id, owner, charges }) => {
       const reader = api(server.url, await bearer(owner));
-      const witness = { reader, operator: api(server.url, operator), sandbox: api(server.sandboxUrl) };
+      const witness = { reader, operator: api(server.url, operator), sandbox };
       return checkMoney(witness, id, charges);
     });
     const faults = found.flat().filter(({ ok }) => !ok);
     const count = pods.reduce((sum, { charges }) => sum + charges.length, 0);
     const text = `${count} charges in ${pods.length} pods: ended, captured once, settled to the cent, told to their pod`;
     return [
-      verdict(
-        "charges",
-        faults.map(({ name, detail }) => `${name}: ${detail}`),
-        text,
-      ),
+      verdict("charges", [...faults.map(({ name, detail }) => `${name}: ${detail}`), ...strangers], text),
       await balances(server.url, operator),
     ];
   };
@@ -49,6 +49,7 @@ export const ours = async (): Promise<{ target: Target; server: Server }> => {
     openPod: async (owner, members, currencies) =>
       (await openPod(server, { owner, members, currencies: [...currencies] })).id,
     checkCharges: check,
+    machine: { stateDir: server.stateDir, runtimePid: () => runtimePid(server.stateDir) },
   };
-  return { target, server };
+  return { target, server, close };
 };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { tpsIn } from "./baseline/pgbench.ts";
-import { pgbenchProgram, postgresFolder } from "./baseline/postgres.ts";
+import { pgbenchProgram, postgresFolder } from "./baseline/programs.ts";
 import { sqlFolder } from "./baseline/target.ts";
 import { Histogram } from "./load/histogram.ts";
 import { benchOptions } from "./options.ts";
@@ -11,13 +11,14 @@ import { exitCode, honesty, judge, type Pair, voidReason } from "./verdict.ts";
 const outcome = (perSecond: number, p99Ms = 10, faults: string[] = [], units = 1): Outcome => {
   const histogram = new Histogram();
   histogram.record(p99Ms);
-  const load = { kind: "closed" as const, inFlight: 16, seconds: 1, failed: 0, lost: 0, firstFault: null };
+  const load = { kind: "closed" as const, inFlight: 16, seconds: 1, failed: 0, lost: 0, faults: [] };
   return {
     scenario: { name: "a scenario", about: "about it", kind: "load" },
     unit: "charge",
     units,
     loads: [{ ...load, perSecond, latency: histogram.summary() }],
     timed: [],
+    notes: [],
     verdicts: [],
     faults,
   };

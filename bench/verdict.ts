@@ -52,9 +52,6 @@ export const RULES: readonly Rule[] = [
   { what: `p99 at ${P99_IN_FLIGHT}, charges, 1000 pods`, of: same("charges 1000 pods"), least: 1, ratio: byP99 },
 ];
 
-/** The scenarios of the baseline that some rule compares with. */
-export const COMPARED: ReadonlySet<string> = new Set(RULES.map(({ of: [, theirs] }) => theirs));
-
 /** Whether the baseline is as fast as its database lets it: null where pgbench or the transfers were not measured. */
 export const honesty = (
   uniform: Outcome | undefined,

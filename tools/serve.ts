@@ -11,6 +11,7 @@ import { type MigratedDatabase, migrateD1 } from "./d1-migrations.ts";
 import { replaceFile } from "./files.ts";
 import { isHealthy } from "./health.ts";
 import { address, type LocalWorkers, type Ports, runtimeOptions } from "./local-workers.ts";
+import { parentSetting, whenParentIsGone } from "./parent.ts";
 import { awaitPort, sandboxPort } from "./ports.ts";
 import { PRODUCT_PORT_FILE, portSetting, ROOT, rateSetting, stateDirectory } from "./settings.ts";
 import { lockState } from "./state-lock.ts";
@@ -98,15 +99,14 @@ function stopOnSignal(miniflare: Miniflare): void {
   }
 }
 
-/** Under `npm start` a SIGKILL of npm alone would leave the server behind, holding its port against the next start. */
+/** Left behind by a parent that was killed, the server would hold its port against the next start. */
 function endWithParent(runtime: RuntimeProcess): void {
-  if (process.env.npm_lifecycle_event === undefined) return;
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid === parent) return;
+  const parent = parentSetting(process.env);
+  if (parent === undefined) return;
+  whenParentIsGone(parent, () => {
     runtime.kill();
     process.exit(1);
-  }, 200).unref();
+  });
 }
 
 /** Miniflare's scratch files would pile up in the system's folder, one set a SIGKILL. */

@@ -1,11 +1,13 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deposit, gift, type Order } from "../../tests/support/ledger.ts";
 import { makeCharge, readCharge, resume } from "./charges.ts";
 import { balanceOf, postOrder, trialBalance } from "./ledger.ts";
-import { type Postgres, postgresFolder } from "./postgres.ts";
+import type { Postgres } from "./postgres.ts";
+import { postgresFolder } from "./programs.ts";
 import { database } from "./target.ts";
 
 const programs = postgresFolder();
@@ -23,13 +25,13 @@ describe.skipIf(programs === null)("the baseline, on a database of its own", () 
   beforeAll(async () => {
     cluster = await database(programs ?? "");
     pool = cluster.pool(16);
-    provider = createServer((request, response) => {
+    provider = createServer(async (request, response) => {
       asked.push(String(request.headers["idempotency-key"]));
+      const { instrument } = JSON.parse(await text(request)) as { instrument: string };
       const status = answers.shift() ?? 201;
+      const payment = { id: "pay_1", status: instrument === "tok_declined" ? "failed" : "captured" };
       response.writeHead(status, { "content-type": "application/json" });
-      response.end(
-        JSON.stringify(status === 201 ? { id: "pay_1", status: "captured" } : { error: { code: "server_error" } }),
-      );
+      response.end(JSON.stringify(status === 201 ? payment : { error: { code: "server_error" } }));
     });
     await new Promise<void>((listening) => provider.listen(0, "127.0.0.1", listening));
     at = { url: `http://127.0.0.1:${(provider.address() as AddressInfo).port}`, apiKey: "key" };
@@ -102,6 +104,28 @@ describe.skipIf(programs === null)("the baseline, on a database of its own", () 
     expect((await readCharge(pool, charge?.id ?? ""))?.status).toBe("succeeded");
     expect(asked.filter((key) => key === charge?.id)).toHaveLength(2);
     expect(await balanceOf(pool, "pod:pod_1:EUR")).toEqual({ debits: 0n, credits: 1_970n });
+    expect((await trialBalance(pool)).balanced).toBe(true);
+  });
+
+  test("books a new pod's charges that all come at once, captured or declined, while open ones are looked for", async () => {
+    const people = ["ada", "ben", "cem", "dan"];
+    await pool.query("INSERT INTO members (pod, person, role) SELECT 'pod_2', unnest($1::text[]), 'member'", [people]);
+    const before = await balanceOf(pool, "psp:sandbox:EUR");
+    const charging = Array.from({ length: 64 }, (_, index) =>
+      makeCharge(pool, at, {
+        person: people[index % people.length] ?? "",
+        key: `at once ${index}`,
+        pod: "pod_2",
+        amount: { amount: "2.00", currency: "EUR" },
+        instrument: index % 8 === 7 ? "tok_declined" : "tok_ok",
+      }),
+    );
+    const [made] = await Promise.all([Promise.all(charging), resume(pool, at), resume(pool, at)]);
+    const ended = Object.groupBy(made, ({ charge }) => charge?.status ?? "unknown");
+    expect([ended.succeeded?.length, ended.failed?.length]).toEqual([56, 8]);
+    const after = await balanceOf(pool, "psp:sandbox:EUR");
+    expect((after?.debits ?? 0n) - (before?.debits ?? 0n)).toBe(56n * 200n);
+    expect(await balanceOf(pool, "pod:pod_2:EUR")).toEqual({ debits: 0n, credits: 56n * 197n });
     expect((await trialBalance(pool)).balanced).toBe(true);
   });
 });

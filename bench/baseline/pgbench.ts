@@ -2,7 +2,8 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { RunOptions } from "../run.ts";
-import { type Postgres, pgbenchProgram } from "./postgres.ts";
+import type { Postgres } from "./postgres.ts";
+import { pgbenchProgram } from "./programs.ts";
 import { sqlFolder } from "./target.ts";
 
 const THREADS = 2;

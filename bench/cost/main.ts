@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { COUNTS } from "../../objects/kit/meter/tally.ts";
-import { startServer } from "../../tests/support/server.ts";
+import { endWhenTold } from "../ending.ts";
+import { startMeasured } from "../started.ts";
 import { grown, readBudget, writeBudget } from "./budget.ts";
 import { METERED, type Measured, measureAll } from "./measure.ts";
 import { PARTS, priceOf, sumOf } from "./prices.ts";
@@ -30,9 +31,8 @@ const printPrices = (measured: readonly Measured[]): void => {
 };
 
 const { update } = parseArgs({ options: { update: { type: "boolean", default: false } } }).values;
-// An exit ends what was started; a signal alone would not.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(2));
-const server = await startServer({ env: METERED });
+endWhenTold();
+const { server, close } = await startMeasured(METERED);
 try {
   const measured = await measureAll(server);
   for (const each of measured) printActors(each);
@@ -42,5 +42,5 @@ try {
   for (const fault of faults) process.stderr.write(`cost: ${fault}\n`);
   process.exitCode = faults.length > 0 ? 1 : 0;
 } finally {
-  await server[Symbol.asyncDispose]();
+  await close();
 }

@@ -8,6 +8,8 @@ export type Operation = {
   request(index: number): Request;
   /** Null: it was done. A text: what came instead. */
   fault(reply: Reply, index: number): string | null;
+  /** Whether it is still under way: then the same is sent again, as a client would, and its latency goes on. */
+  pending(reply: Reply): boolean;
 };
 
 export type Load = {
@@ -23,38 +25,60 @@ export type Load = {
   failed: number;
   /** Unanswered: nobody can say whether they were done. */
   lost: number;
-  firstFault: string | null;
+  /** What came instead, the most frequent first: how often, and the first of its kind. */
+  faults: string[];
 };
 
 /** An open loop that is behind by so many requests at once has been lost: the server is slower than its own peak. */
 const MOST_OPEN = 2_048;
+const FAULTS_SHOWN = 3;
+/** A repetition may be answered at once that its first is still under way: asking without a pause would be a load of its own. */
+const AGAIN_MS = 1_000;
+/** What is under way for so long has been forgotten. */
+const GIVEN_UP_MS = 600_000;
 
 class Count {
   readonly latencies = new Histogram();
   failed = 0;
   lost = 0;
-  firstFault: string | null = null;
+  readonly #faults = new Map<string, { count: number; first: string }>();
+
+  /** Two are of a kind that begin with the same words. */
+  note(fault: string): void {
+    const kind = fault.split(":", 1)[0] ?? "";
+    const { count, first } = this.#faults.get(kind) ?? { count: 0, first: fault };
+    this.#faults.set(kind, { count: count + 1, first });
+  }
 
   /** Sends one and writes down how long it took since `from`. A refusal is no latency. */
   async one(wire: Wire, operation: Operation, index: number, from: number): Promise<void> {
     try {
-      const reply = await wire.send(operation.request(index));
+      const request = operation.request(index);
+      let reply = await wire.send(request);
+      while (operation.pending(reply) && performance.now() - from < GIVEN_UP_MS) {
+        await delay(AGAIN_MS);
+        reply = await wire.send(request);
+      }
       const fault = operation.fault(reply, index);
       if (fault === null) this.latencies.record(performance.now() - from);
       else {
         this.failed++;
-        this.firstFault ??= fault;
+        this.note(fault);
       }
     } catch (error) {
       this.lost++;
-      this.firstFault ??= String(error);
+      this.note(String(error));
     }
   }
 
   load(kind: Load["kind"], inFlight: number, seconds: number): Load {
-    const { failed, lost, firstFault } = this;
+    const { failed, lost } = this;
     const latency = this.latencies.summary();
-    return { kind, inFlight, perSecond: latency.count / seconds, seconds, latency, failed, lost, firstFault };
+    const faults = [...this.#faults.values()]
+      .sort((left, right) => right.count - left.count)
+      .slice(0, FAULTS_SHOWN)
+      .map(({ count, first }) => `${count} × ${first}`);
+    return { kind, inFlight, perSecond: latency.count / seconds, seconds, latency, failed, lost, faults };
   }
 }
 
@@ -105,7 +129,7 @@ export const openLoop = async (
       const at = started + (sent / perSecond) * 1_000;
       if (underway.size >= MOST_OPEN) {
         count.failed++;
-        count.firstFault ??= `${MOST_OPEN} requests were under way: one was not sent`;
+        count.note(`not sent: ${MOST_OPEN} requests were under way`);
         continue;
       }
       const wire = idle.pop() ?? new Wire(url);

@@ -7,8 +7,13 @@ export type Request = {
   token: string;
   /** Sent as `Idempotency-Key`. */
   key?: string;
+  /** Seconds the answer is waited for, sent as `Prefer`; the server's own patience when absent. */
+  wait?: number;
   body?: unknown;
 };
+
+/** The longest a server waits before it says that something is still under way: a latency that long is one, and no refusal. */
+export const PATIENCE_S = 30;
 
 export type Reply = { status: number; body: string };
 
@@ -36,13 +41,14 @@ export const parseReply = (text: string): { reply: Reply; length: number } | nul
   }
 };
 
-export const requestText = (host: string, { method, path, token, key, body }: Request): string => {
+export const requestText = (host: string, { method, path, token, key, wait, body }: Request): string => {
   const content = body === undefined ? "" : JSON.stringify(body);
   const headers = [
     `${method} ${path} HTTP/1.1`,
     `host: ${host}`,
     `authorization: Bearer ${token}`,
     ...(key === undefined ? [] : [`idempotency-key: ${key}`]),
+    ...(wait === undefined ? [] : [`prefer: wait=${wait}`]),
     ...(body === undefined ? [] : ["content-type: application/json", `content-length: ${content.length}`]),
   ];
   return `${headers.join("\r\n")}\r\n\r\n${content}`;
@@ -108,3 +114,11 @@ export class Wire {
     return waiting;
   }
 }
+
+/** An answer that was not hoped for, in a line: its status and code, and why. */
+export const refusal = ({ status, body }: Reply): string => {
+  const code = /"code":"(\w+)"/.exec(body)?.[1];
+  return `${status}${code === undefined ? "" : ` ${code}`}: ${body.slice(0, 200)}`;
+};
+
+export const isAccepted = ({ status }: Reply): boolean => status === 202;

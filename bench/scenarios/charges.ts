@@ -1,7 +1,8 @@
 import { inBatches } from "../../tests/support/checker.ts";
 import type { Charge } from "../../tests/support/story.ts";
-import type { Request } from "../load/wire.ts";
+import { isAccepted, PATIENCE_S, type Reply, type Request, refusal } from "../load/wire.ts";
 import type { LoadScenario, PaidPod, Target } from "./scenario.ts";
+import { outcomeOf, Unanswered } from "./unanswered.ts";
 
 /** Payers: enough that no velocity window of one person is what is measured. */
 const PAYERS = 64;
@@ -34,28 +35,44 @@ const charges = (name: string, pods: number, converted = false): LoadScenario =>
   about: `${pods === 1 ? "one pod" : `${pods} pods`}, from an instrument, ${converted ? "USD that settles in EUR" : "in EUR"}`,
   unit: "charge",
   units: 1,
+  ...(converted ? { oursAlone: true } : {}),
   async setup(target, seed) {
     const payers = await open(target, pods, ["EUR"]);
     const known = new Set<string>();
+    const unanswered = new Unanswered();
+    const amount = { amount: "2.00", currency: converted ? "USD" : "EUR" };
+    const source = { type: "instrument", token: INSTRUMENT };
+    const body = { amount, source, ...(converted ? { settle_currency: "EUR" } : {}) };
     const at = (index: number) => payers[index % payers.length] as Payer;
+    const asking = ({ pod, token }: Payer, key: string): Request => {
+      return { method: "POST", path: `/v1/pods/${pod.id}/charges`, token, key, wait: PATIENCE_S, body };
+    };
+    const learn = ({ pod }: Payer, { status, body: text }: Reply): Charge | null => {
+      if (status !== 201) return null;
+      const charge = JSON.parse(text) as Charge;
+      if (!known.has(charge.id)) pod.charges.push(charge.id);
+      known.add(charge.id);
+      return charge;
+    };
+    // What a pod's accounts and a person's first payment cost to open is no part of what is measured.
+    await inBatches(payers, async (payer) => {
+      learn(payer, await outcomeOf(target.url, asking(payer, `${seed}-first`), isAccepted));
+    });
     return {
       operation: {
-        request: (index): Request => {
-          const { pod, token } = at(index);
-          const amount = { amount: "2.00", currency: converted ? "USD" : "EUR" };
-          const source = { type: "instrument", token: INSTRUMENT };
-          const body = { amount, source, ...(converted ? { settle_currency: "EUR" } : {}) };
-          return { method: "POST", path: `/v1/pods/${pod.id}/charges`, token, key: `${seed}-${index}`, body };
-        },
-        fault: ({ status, body }, index) => {
-          if (status !== 201 && status !== 202) return `${status} ${body.slice(0, 200)}`;
-          const charge = JSON.parse(body) as Charge;
-          if (!known.has(charge.id)) at(index).pod.charges.push(charge.id);
-          known.add(charge.id);
+        request: (index) => unanswered.sent(index, asking(at(index), `${seed}-${index}`)),
+        fault: (reply, index) => {
+          const charge = learn(at(index), reply);
+          if (charge === null) return refusal(reply);
+          unanswered.answered(index);
           return charge.status === "succeeded" ? null : `a charge is ${charge.status} ${charge.failure?.code ?? ""}`;
         },
+        pending: isAccepted,
       },
-      check: () => target.checkCharges([...new Set(payers.map(({ pod }) => pod))]),
+      check: async () => {
+        await unanswered.settle(target.url, isAccepted, (reply, index) => learn(at(index), reply));
+        return target.checkCharges([...new Set(payers.map(({ pod }) => pod))]);
+      },
     };
   },
 });

@@ -13,6 +13,8 @@ export type Target = {
   openPod(owner: string, members: readonly string[], currencies: readonly string[]): Promise<string>;
   /** Whether the money of these charges adds up, all of them having ended. */
   checkCharges(pods: readonly PaidPod[]): Promise<Verdict[]>;
+  /** Where it keeps its state, and the process that serves; absent where they are not ours to look at. */
+  machine?: { stateDir: string; runtimePid(): number };
 };
 
 export type PaidPod = { id: string; owner: string; charges: string[] };
@@ -29,7 +31,12 @@ export type Stage = {
 /** What a probe found, by what was timed. */
 export type Timed = { what: string; latency: Latencies; perSecond?: number };
 
-type Named = { name: string; about: string };
+type Named = {
+  name: string;
+  about: string;
+  /** The baseline has nothing like it. */
+  oursAlone?: true;
+};
 
 /** One operation, again and again, by so many at once. */
 export type LoadScenario = Named & {
@@ -45,7 +52,8 @@ export type LoadScenario = Named & {
 /** Something else than how often a request is answered: it measures by itself. */
 export type ProbeScenario = Named & {
   kind: "probe";
-  run(target: Target, seconds: number): Promise<{ timed: Timed[]; check: Verdict[] }>;
+  /** `notes`: what is no time, a line each. */
+  run(target: Target, seconds: number, seed: number): Promise<{ timed: Timed[]; notes?: string[]; check: Verdict[] }>;
 };
 
 export type Scenario = LoadScenario | ProbeScenario;

@@ -1,22 +1,13 @@
-import { inBatches } from "../../tests/support/checker.ts";
-import { api, poll } from "../../tests/support/client.ts";
-import { accountPath, type BatchResult, deposit, newTransfer, type Order } from "../../tests/support/ledger.ts";
+import type { BatchResult } from "../../tests/support/ledger.ts";
 import { type Random, seeded } from "../../tests/support/seeded.ts";
-import { must } from "../../tests/support/story.ts";
-import { minor, type Verdict, verdict } from "../../tests/support/verdict.ts";
-import type { Reply, Request } from "../load/wire.ts";
-import { balances } from "../target.ts";
-import type { LoadScenario, Target } from "./scenario.ts";
+import { PATIENCE_S, type Reply, refusal } from "../load/wire.ts";
+import type { LoadScenario } from "./scenario.ts";
+import { Unanswered } from "./unanswered.ts";
+import { checkTransfers, fund, orderOf, type Pair, posting } from "./wallets.ts";
 
 const ACCOUNTS = 1_000;
 const BATCH = 1_000;
-const CENT = { amount: "0.01", currency: "EUR" };
-/** A cent a transfer is not spent in any run. */
-const OPENING = "1000000.00";
-const FUNDED_AT_ONCE = 100;
-const FUNDED_MS = 120_000;
 
-type Pair = [from: number, to: number];
 /** Who pays whom next. */
 type Draw = (random: Random, index: number) => Pair;
 
@@ -59,67 +50,6 @@ const zipfian: Draw = (random) => {
   }
 };
 
-const nameOf = (index: number): string => `wallet:bench${index}:EUR`;
-
-const orderOf = ([from, to]: Pair): Order => ({
-  id: newTransfer(),
-  legs: [
-    { account: nameOf(from), direction: "debit", amount: CENT },
-    { account: nameOf(to), direction: "credit", amount: CENT },
-  ],
-  metadata: { reason: "bench" },
-});
-
-/** So many at a time: each makes an account, which takes far longer than a transfer. Each batch is one, however often it is sent. */
-const fund = async (target: Target, accounts: number): Promise<void> => {
-  const operator = api(target.url, target.operator);
-  const headers = { prefer: "wait=30" };
-  const orders = Array.from({ length: accounts }, (_, index) => deposit(`bench${index}`, OPENING));
-  for (let from = 0; from < accounts; from += FUNDED_AT_ONCE) {
-    const transfers = orders.slice(from, from + FUNDED_AT_ONCE);
-    await poll(
-      async () => {
-        const answer = await operator.post<{ results: BatchResult[] }>(
-          "/v1/ledger/batches",
-          { transfers },
-          { headers },
-        );
-        return must(answer, 200).results.find(({ status }) => status !== 201) ?? null;
-      },
-      (open) => open === null,
-      FUNDED_MS,
-    );
-  }
-};
-
-type Account = { debits_posted: string; credits_posted: string; holds: unknown[] };
-
-/**
- * Each transfer that was acknowledged took a cent from some wallet once and gave it to another, those that were not answered may have;
- * nothing is held or on its way, and the books balance.
- */
-const checkTransfers = async (target: Target, size: number, posted: number, lost: number): Promise<Verdict[]> => {
-  const operator = api(target.url, target.operator);
-  const accounts = await inBatches(
-    Array.from({ length: size }, (_, index) => nameOf(index)),
-    async (name) => must(await operator.get<Account>(accountPath(name)), 200),
-  );
-  const sum = (side: "debits_posted" | "credits_posted") =>
-    Number(accounts.reduce((total, account) => total + minor(account[side]), 0n));
-  const given = size * Number(minor(OPENING));
-  const [out, into] = [sum("debits_posted"), sum("credits_posted") - given];
-  const faults = out === into ? [] : [`${out} cents went out and ${into} came in`];
-  if (out < posted || out > posted + lost) faults.push(`${out} cents moved`);
-  const held = accounts.filter(({ holds }) => holds.length > 0).length;
-  if (held > 0) faults.push(`${held} wallets hold something`);
-  return [
-    verdict("moved", faults, `${posted} acknowledged transfers of a cent, ${lost} unanswered`),
-    await balances(target.url, target.operator),
-  ];
-};
-
-const short = ({ status, body }: Reply): string => `${status} ${body.slice(0, 200)}`;
-
 const single = (name: string, about: string, draw: Draw, accounts = ACCOUNTS): LoadScenario => ({
   kind: "load",
   name,
@@ -129,25 +59,21 @@ const single = (name: string, about: string, draw: Draw, accounts = ACCOUNTS): L
   async setup(target, seed) {
     await fund(target, accounts);
     const random = seeded(seed);
-    let [sent, posted, refused] = [0, 0, 0];
+    const each = posting(target, (index) => draw(random, index));
     return {
-      operation: {
-        request: (index): Request => {
-          sent++;
-          const body = orderOf(draw(random, index));
-          return { method: "POST", path: "/v1/ledger/transfers", token: target.operator, body };
-        },
-        fault: (reply) => {
-          if (reply.status === 201) posted++;
-          // What is still under way will be posted: nothing here is ever refused for good.
-          else if (reply.status !== 202) refused++;
-          return reply.status === 201 ? null : short(reply);
-        },
+      operation: each.operation,
+      check: async () => {
+        await each.settle();
+        return checkTransfers(target, accounts, each.posted);
       },
-      check: () => checkTransfers(target, accounts, posted, sent - posted - refused),
     };
   },
 });
+
+const statusesIn = ({ body }: Reply): number[] =>
+  (JSON.parse(body) as { results: BatchResult[] }).results.map(({ status }) => status);
+
+const isOpen = (reply: Reply): boolean => reply.status === 200 && statusesIn(reply).includes(202);
 
 const batches: LoadScenario = {
   kind: "load",
@@ -159,23 +85,33 @@ const batches: LoadScenario = {
   async setup(target, seed) {
     await fund(target, ACCOUNTS);
     const random = seeded(seed);
-    let [sent, posted] = [0, 0];
+    const unanswered = new Unanswered();
+    let posted = 0;
+    const count = (reply: Reply): number => {
+      const done = reply.status === 200 ? statusesIn(reply).filter((status) => status === 201).length : 0;
+      posted += done;
+      return done;
+    };
     return {
       operation: {
-        request: (index): Request => {
-          sent += BATCH;
-          const transfers = Array.from({ length: BATCH }, () => orderOf(uniform(random, index)));
-          return { method: "POST", path: "/v1/ledger/batches", token: target.operator, body: { transfers } };
+        request: (index) => {
+          const body = { transfers: Array.from({ length: BATCH }, () => orderOf(uniform(random, index))) };
+          const path = "/v1/ledger/batches";
+          return unanswered.sent(index, { method: "POST", path, token: target.operator, wait: PATIENCE_S, body });
         },
-        fault: (reply) => {
-          if (reply.status !== 200) return short(reply);
-          const { results } = JSON.parse(reply.body) as { results: BatchResult[] };
-          const done = results.filter(({ status }) => status === 201).length;
-          posted += done;
-          return done === BATCH ? null : `${BATCH - done} of a batch were not posted`;
+        fault: (reply, index) => {
+          if (reply.status !== 200) return refusal(reply);
+          if (isOpen(reply)) return "a batch is still under way";
+          unanswered.answered(index);
+          const done = count(reply);
+          return done === BATCH ? null : `of a batch not all posted: ${BATCH - done}`;
         },
+        pending: isOpen,
       },
-      check: () => checkTransfers(target, ACCOUNTS, posted, sent - posted),
+      check: async () => {
+        await unanswered.settle(target.url, isOpen, count);
+        return checkTransfers(target, ACCOUNTS, posted);
+      },
     };
   },
 };

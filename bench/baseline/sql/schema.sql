@@ -31,13 +31,15 @@ CREATE TABLE outbox (
 );
 
 -- Posts a transfer once: null when it is posted, now or before, else why it is refused. Amounts are minor units, credits above zero
--- and debits below; they sum to zero. Rows are locked in the order of their ids, so that no two transfers wait for each other.
+-- and debits below; they sum to zero. Rows are locked in the order of their ids, so that no two transfers wait for each other: also
+-- where an account is new. A row that was just inserted is locked like any other, so what is there may not be locked before what is not.
 CREATE FUNCTION ledger_post(p_id text, p_hash text, p_accounts text[], p_amounts bigint[]) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
   known record;
-  locked int;
   wanted int;
+  there int;
+  one text;
   short text;
 BEGIN
   INSERT INTO transfers (id, hash) VALUES (p_id, p_hash) ON CONFLICT (id) DO NOTHING;
@@ -46,14 +48,16 @@ BEGIN
     RETURN CASE WHEN known.hash = p_hash THEN known.refusal ELSE 'idempotency_mismatch' END;
   END IF;
 
+  -- No account is ever deleted: those that are seen are there to be locked.
   SELECT count(DISTINCT account) INTO wanted FROM unnest(p_accounts) AS account;
-  PERFORM 1 FROM accounts WHERE id = ANY (p_accounts) ORDER BY id FOR UPDATE;
-  GET DIAGNOSTICS locked = ROW_COUNT;
-  IF locked < wanted THEN
-    INSERT INTO accounts (id, floored)
-      SELECT DISTINCT account, account LIKE 'wallet:%' OR account LIKE 'pod:%' FROM unnest(p_accounts) AS account ORDER BY account
-      ON CONFLICT (id) DO NOTHING;
+  SELECT count(*) INTO there FROM accounts WHERE id = ANY (p_accounts);
+  IF there = wanted THEN
     PERFORM 1 FROM accounts WHERE id = ANY (p_accounts) ORDER BY id FOR UPDATE;
+  ELSE
+    FOR one IN SELECT DISTINCT account FROM unnest(p_accounts) AS account ORDER BY account LOOP
+      INSERT INTO accounts (id, floored) VALUES (one, one LIKE 'wallet:%' OR one LIKE 'pod:%') ON CONFLICT (id) DO NOTHING;
+      IF NOT FOUND THEN PERFORM 1 FROM accounts WHERE id = one FOR UPDATE; END IF;
+    END LOOP;
   END IF;
 
   SELECT a.id INTO short
