@@ -22,8 +22,8 @@ export default defineConfig({
   test: {
     name: "sandbox",
     include: ["sandbox/**/*.workerd.test.ts"],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     isolate: false,
     maxWorkers: 1,
   },

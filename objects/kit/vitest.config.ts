@@ -11,8 +11,8 @@ export default defineConfig({
   test: {
     name: "kit",
     include: ["**/*.workerd.test.ts"],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     isolate: false,
     maxWorkers: 1,
   },

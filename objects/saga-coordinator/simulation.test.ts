@@ -302,7 +302,7 @@ describe("killed before each single happening", () => {
 
   it.each([...stories, ...kindStories])(
     "%s ends as if nothing had been",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (name, begin, calls) => {
       const calm = await crashStory(begin, null, "kept", calls);
       expect(calm.violations).toEqual([]);
