@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parentSetting, whenParentIsGone } from "../tools/parent.ts";
+import { endWithParent } from "../tools/parent.ts";
 
 /** A measurement that was broken off must leave nothing behind that slows the next one. */
 
@@ -40,6 +40,5 @@ export const endWhenTold = (): void => {
     return process.exit(BROKEN_OFF);
   };
   for (const signal of SIGNALS) process.once(signal, end);
-  const parent = parentSetting(process.env);
-  if (parent !== undefined) whenParentIsGone(parent, end);
+  endWithParent(end);
 };

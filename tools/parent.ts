@@ -11,6 +11,12 @@ export function parentSetting(env: Readonly<Record<string, string | undefined>>)
   return env.npm_lifecycle_event === undefined ? undefined : process.ppid;
 }
 
+/** Calls `end` once whoever this process is to end with is gone; never where there is nobody. Throws as {@link parentSetting}. */
+export function endWithParent(end: () => void): void {
+  const parent = parentSetting(process.env);
+  if (parent !== undefined) whenParentIsGone(parent, end);
+}
+
 /** A SIGKILL of the parent tells its children nothing: they look. Calls `end` once, within a fifth of a second. */
 export function whenParentIsGone(parent: number, end: () => void): void {
   const looking = setInterval(() => {

@@ -11,7 +11,7 @@ import { type MigratedDatabase, migrateD1 } from "./d1-migrations.ts";
 import { replaceFile } from "./files.ts";
 import { isHealthy } from "./health.ts";
 import { address, type LocalWorkers, type Ports, runtimeOptions } from "./local-workers.ts";
-import { parentSetting, whenParentIsGone } from "./parent.ts";
+import { endWithParent } from "./parent.ts";
 import { awaitPort, sandboxPort } from "./ports.ts";
 import { PRODUCT_PORT_FILE, portSetting, ROOT, rateSetting, stateDirectory } from "./settings.ts";
 import { lockState } from "./state-lock.ts";
@@ -99,16 +99,6 @@ function stopOnSignal(miniflare: Miniflare): void {
   }
 }
 
-/** Left behind by a parent that was killed, the server would hold its port against the next start. */
-function endWithParent(runtime: RuntimeProcess): void {
-  const parent = parentSetting(process.env);
-  if (parent === undefined) return;
-  whenParentIsGone(parent, () => {
-    runtime.kill();
-    process.exit(1);
-  });
-}
-
 /** Miniflare's scratch files would pile up in the system's folder, one set a SIGKILL. */
 function useScratchFolder(stateDir: string): void {
   const scratch = join(stateDir, "tmp");
@@ -123,7 +113,11 @@ async function main(): Promise<void> {
   lockState(stateDir);
   const runtime = new RuntimeProcess(stateDir);
   runtime.killOrphan();
-  endWithParent(runtime);
+  // Left behind by a parent that was killed, the server would hold its port against the next start.
+  endWithParent(() => {
+    runtime.kill();
+    process.exit(1);
+  });
   useScratchFolder(stateDir);
 
   const workers = await localWorkers();

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chownSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { parentSetting, whenParentIsGone } from "../../tools/parent.ts";
+import { endWithParent } from "../../tools/parent.ts";
 
 /**
  * `node cluster.ts PROGRAMS HOME`: a database in that folder, for as long as this process is not told to end and its parent lives
@@ -63,8 +63,7 @@ const end = (): void => {
 };
 // What comes while the folder is made ready is heard right after.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end);
-const parent = parentSetting(process.env);
-if (parent !== undefined) whenParentIsGone(parent, end);
+endWithParent(end);
 
 const data = join(home, "data");
 initialise(data);

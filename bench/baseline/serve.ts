@@ -1,6 +1,6 @@
 import { serve } from "@hono/node-server";
 import pg from "pg";
-import { parentSetting, whenParentIsGone } from "../../tools/parent.ts";
+import { endWithParent } from "../../tools/parent.ts";
 import { HOST } from "../../tools/ports.ts";
 import { createBaseline } from "./app.ts";
 import { resume } from "./charges.ts";
@@ -20,8 +20,7 @@ const need = (name: string): string => {
   return value;
 };
 
-const parent = parentSetting(process.env);
-if (parent !== undefined) whenParentIsGone(parent, () => process.exit(1));
+endWithParent(() => process.exit(1));
 const pool = new pg.Pool({ host: need("DATABASE_HOST"), user: "baseline", database: "postgres", max: CONNECTIONS });
 const provider = { url: need("PROVIDER_URL"), apiKey: need("PROVIDER_KEY") };
 

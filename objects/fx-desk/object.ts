@@ -71,7 +71,7 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
       stream: streamOf.fx(ctx.id.name ?? ""),
       fold,
       migrations,
-      relay: { ...relayPort(env), gatherMs: UNLISTED_GATHER_MS },
+      relay: relayPort(env, UNLISTED_GATHER_MS),
       onTimer: () => this.#prune(),
     });
     this.#rows = new Rows(ctx.storage.sql);

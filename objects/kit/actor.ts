@@ -1,7 +1,7 @@
 import type { Clock, IdSource } from "../../schema/ids.ts";
 import { type Rejection, reject } from "../../schema/rejections.ts";
 import type { ActorRpc, LogHead } from "../../schema/rpc/actor.ts";
-import { BatchUndone, type Ran, runApart, runTogether } from "./batch.ts";
+import { BatchUndone, type Ground, type Ran, runApart, runTogether } from "./batch.ts";
 import { systemClock, systemIds } from "./clock.ts";
 import { EventLog, type Head } from "./event-log.ts";
 import { GROWTH, Growth, type GrowthRules } from "./growth.ts";
@@ -62,7 +62,7 @@ export class Actor<S> {
   readonly #mailbox: Mailbox<Command<S, unknown>>;
   readonly #onTimer: (timer: Timer) => Promise<void> | void;
   readonly #afterCommit: (() => Promise<void>) | null;
-  readonly #ground: Parameters<typeof runTogether<S>>[0];
+  readonly #ground: Ground<S>;
   #current: Draft<S>;
   #fault: Fault | null;
   #committing = false;

@@ -64,7 +64,8 @@ const CONSUMERS = [PROJECTOR];
 export const UNLISTED_GATHER_MS = 500;
 
 /** A log's outside: the events queue, the consumers' checkpoints in the read model, and the archive of what is sealed. */
-export const relayPort = (env: Pick<ObjectEnv, "EVENTS" | "READ_MODEL" | "LOGS">): LogPort => ({
+export const relayPort = (env: Pick<ObjectEnv, "EVENTS" | "READ_MODEL" | "LOGS">, gatherMs?: number): LogPort => ({
+  ...(gatherMs === undefined ? {} : { gatherMs }),
   archive: bucketArchive(env.LOGS),
   async send(runs) {
     await env.EVENTS.sendBatch(runs.map((body) => ({ body, contentType: "json" as const })));

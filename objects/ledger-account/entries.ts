@@ -1,5 +1,6 @@
+import { entriesOf } from "../../schema/entries.ts";
 import { type EventBody, upcast } from "../../schema/events.ts";
-import type { EntryRecord, TransferEvent } from "../../schema/rpc/account.ts";
+import type { EntryRecord } from "../../schema/rpc/account.ts";
 import type { History } from "../kit/history.ts";
 
 /** Entries in one page; the legs of one transfer stay together. */
@@ -55,24 +56,4 @@ const pageOf = (account: string, posted: readonly Posted[], limit: number): Entr
     entries.push(...legs);
   }
   return entries;
-};
-
-/** The entries that a posting comes to, one a leg. */
-export const entriesOf = (account: string, seq: number, hash: string, event: EventBody): EntryRecord[] => {
-  const { transfer, pod, charge, legs } = event.data as unknown as TransferEvent;
-  return legs.map(({ index, direction, amount, balance }) => ({
-    id: `${account}/${seq}.${index}`,
-    account,
-    seq,
-    type: event.type,
-    debit: direction === "debit" ? amount : null,
-    credit: direction === "credit" ? amount : null,
-    balance,
-    ...(pod === null ? {} : { pod }),
-    transfer,
-    ...(charge === null ? {} : { charge }),
-    recorded_at: event.recorded_at,
-    effective_at: event.effective_at,
-    hash,
-  }));
 };

@@ -1,10 +1,10 @@
+import { entriesOf } from "../../schema/entries.ts";
 import { GENESIS_HASH, type LogRow, upcast } from "../../schema/events.ts";
 import { fromMinor } from "../../schema/money.ts";
 import { accept, type Result, reject } from "../../schema/rejections.ts";
 import type { EntryRecord, StatementRange, StatementRecord } from "../../schema/rpc/account.ts";
 import type { History } from "../kit/history.ts";
 import type { PhysicalAccount } from "./account.ts";
-import { entriesOf } from "./entries.ts";
 import { lastSeqAt, onNormalSide, pastTheEnd, postedAfter } from "./past.ts";
 import { readUpTo } from "./past-events.ts";
 

@@ -44,7 +44,7 @@ export class PspGateway extends DurableObject<ObjectEnv> implements GatewayRpc {
       stream: streamOf.psp(this.#connector),
       fold,
       migrations,
-      relay: { ...relayPort(env), gatherMs: UNLISTED_GATHER_MS },
+      relay: relayPort(env, UNLISTED_GATHER_MS),
       onTimer: () => this.#expire(),
     });
     this.#breakers = new Breakers(this.#port());

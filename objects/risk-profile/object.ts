@@ -33,7 +33,7 @@ export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
       stream: streamOf.risk(ctx.id.name ?? ""),
       fold,
       migrations,
-      relay: { ...relayPort(env), gatherMs: UNLISTED_GATHER_MS },
+      relay: relayPort(env, UNLISTED_GATHER_MS),
       onTimer: () => this.#prune(),
     });
     this.#assessments = new Assessments(ctx.storage.sql);

@@ -60,6 +60,9 @@ export const rememberCommand = (
   if (turn.timers.dueAt(PRUNE_TIMER, "") === null) turn.timers.set(PRUNE_TIMER, "", turn.now + PRUNE_EVERY_MS);
 };
 
+/** The command whose answer the end of a saga fixes. */
+const OF_SAGA = "scope = (SELECT scope FROM sagas WHERE id = ?)";
+
 /** Fixes the first answer of whatever began this saga, once: later answers leave it as it is. */
 export const fixAnswer = (
   turn: ShardTurn,
@@ -68,7 +71,7 @@ export const fixAnswer = (
   answer: string | null,
 ): void => {
   turn.sql.exec(
-    "UPDATE commands SET status = ?, answer = ? WHERE scope = (SELECT scope FROM sagas WHERE id = ?) AND status = 'open'",
+    `UPDATE commands SET status = ?, answer = ? WHERE ${OF_SAGA} AND status = 'open'`,
     status,
     answer,
     saga,
@@ -78,10 +81,7 @@ export const fixAnswer = (
 /** What is fixed for the command that began this saga, and the call that was answered first; null when it was not kept. */
 export const findAnswer = (sql: SqlStorage, saga: string): Pick<CommandRow, "status" | "request_id"> | null => {
   const [row] = sql
-    .exec<Pick<CommandRow, "status" | "request_id">>(
-      "SELECT status, request_id FROM commands WHERE scope = (SELECT scope FROM sagas WHERE id = ?)",
-      saga,
-    )
+    .exec<Pick<CommandRow, "status" | "request_id">>(`SELECT status, request_id FROM commands WHERE ${OF_SAGA}`, saga)
     .toArray();
   return row ?? null;
 };
@@ -100,10 +100,7 @@ export const fixEnd = (turn: ShardTurn, saga: Saga, resource: (saga: Saga) => un
   const { rejection } = saga.failure;
   const kept = saga.kind === "ledger_transfer" || !NOT_KEPT.has(rejection.code);
   if (kept) fixAnswer(turn, saga.id, "problem", JSON.stringify(rejection));
-  else {
-    const forget = "DELETE FROM commands WHERE scope = (SELECT scope FROM sagas WHERE id = ?) AND status = 'open'";
-    turn.sql.exec(forget, saga.id);
-  }
+  else turn.sql.exec(`DELETE FROM commands WHERE ${OF_SAGA} AND status = 'open'`, saga.id);
 };
 
 /** Commands looked at in one turn for those past their life. */

@@ -22,9 +22,7 @@ export type Begun =
 
 /** A command's answer before it is put into the words of its kind. */
 export type Problem = { kind: "problem"; rejection: Rejection; request_id: string; replayed: boolean };
-export type Settled<R> =
-  | { kind: "resource"; status: 201 | 202; saga: Saga; kept: R | null; replayed: boolean }
-  | Problem;
+export type Settled = { kind: "resource"; status: 201 | 202; saga: Saga; kept: unknown; replayed: boolean } | Problem;
 
 type Deps = { actor: Actor<ShardState>; driver: Driver; waiters: Waiters };
 
@@ -40,18 +38,18 @@ export class FirstAnswer {
   }
 
   /** Drives what was begun, and waits for its first answer; or answers as it stands. */
-  async follow(begun: Begun, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {
+  async follow(begun: Begun, request: string, waitMs: number, meta: Meta): Promise<Settled> {
     if (begun.kind === "known") return this.replay(begun.row, request, waitMs, meta);
     if (begun.kind === "refused") return problem(begun.rejection, meta);
     const saga = this.#deps.driver.follow(begun.family, begun.id);
     if (saga !== null) void this.#deps.driver.drive(saga);
-    return this.#await(begun.id, waitMs, meta, false);
+    return this.#await(begun.id, waitMs, meta);
   }
 
   /** The first answer again; while it is not fixed, in progress, unless nobody is waiting for it any more: then we are the first. */
-  async replay(row: CommandRow, request: string, waitMs: number, meta: Meta): Promise<Settled<unknown>> {
+  async replay(row: CommandRow, request: string, waitMs: number, meta: Meta): Promise<Settled> {
     const differs = mismatch(row, request);
-    if (differs !== null) return { kind: "problem", rejection: differs, request_id: meta.correlation, replayed: false };
+    if (differs !== null) return problem(differs, meta);
     if (row.status === "problem") {
       const rejection = JSON.parse(row.answer ?? "null") as Rejection;
       return { kind: "problem", rejection, request_id: row.request_id, replayed: true };
@@ -63,12 +61,12 @@ export class FirstAnswer {
     if (row.status === "202") return { kind: "resource", status: 202, saga, kept: null, replayed: true };
     // The edge's own second try, after a broken call, carries the same request id: it joins.
     if (this.#deps.waiters.has(saga.id) && row.request_id !== meta.correlation) {
-      return { kind: "problem", rejection: inProgress, request_id: meta.correlation, replayed: false };
+      return problem(inProgress, meta);
     }
-    return this.#await(saga.id, waitMs, meta, false);
+    return this.#await(saga.id, waitMs, meta);
   }
 
-  async #await(id: string, waitMs: number, meta: Meta, replayed: boolean): Promise<Settled<unknown>> {
+  async #await(id: string, waitMs: number, meta: Meta): Promise<Settled> {
     const { waiters, actor } = this.#deps;
     const started = actor.clock.now();
     const enough = (saga: Saga): boolean =>
@@ -85,14 +83,13 @@ export class FirstAnswer {
     }
     if (saga.failure?.cause === "refused" && !isLive(saga)) {
       const request_id = findAnswer(actor.sql, id)?.request_id ?? meta.correlation;
-      return { kind: "problem", rejection: saga.failure.rejection, request_id, replayed };
+      return { ...problem(saga.failure.rejection, meta), request_id };
     }
     const shut = shutOut(saga);
-    if (shut !== null) return { kind: "problem", rejection: shut, request_id: meta.correlation, replayed };
-    if (isLive(saga) && !saga.shown) {
-      return { kind: "problem", rejection: inProgress, request_id: meta.correlation, replayed };
-    }
-    return { kind: "resource", status: await this.#fixedStatus(id), saga: this.#saga(id), kept: null, replayed };
+    if (shut !== null) return problem(shut, meta);
+    if (isLive(saga) && !saga.shown) return problem(inProgress, meta);
+    const status = await this.#fixedStatus(id);
+    return { kind: "resource", status, saga: this.#saga(id), kept: null, replayed: false };
   }
 
   /** The status that stands: fixed by the end, by a caller who lost patience before, or by this one now. */
@@ -118,14 +115,14 @@ export const problem = (rejection: Rejection, meta: Meta): Problem => ({
   replayed: false,
 });
 
-export const chargeAnswer = (settled: Settled<unknown>): ChargeAnswer => {
+export const chargeAnswer = (settled: Settled): ChargeAnswer => {
   if (settled.kind === "problem") return settled;
   const kept = settled.kept as ReturnType<typeof requireCharge> | null;
   const { status, replayed } = settled;
   return { kind: "resource", status, charge: kept ?? requireCharge(settled.saga), replayed };
 };
 
-export const transferAnswer = (id: string, settled: Settled<unknown>): TransferAnswer => {
+export const transferAnswer = (id: string, settled: Settled): TransferAnswer => {
   if (settled.kind === "problem") return settled;
   if (settled.saga.status !== "completed") return { kind: "processing", id, saga: settled.saga.id };
   const kept = settled.kept as ReturnType<typeof transferRecord> | null;

@@ -8,8 +8,9 @@ export const INSTRUMENT_CACHE: CacheLimits = { entries: 1_000, ttlMs: 10 * 60 * 
 type Known = { answer: Extract<InstrumentAnswer, { known: true }>; until: number };
 
 /**
- * Instruments that a provider was found to know, for a while: whoever pays with one again costs no call; an unknown one is asked about every time. Keys are hashes: a token is
- * held in clear no longer than its call lasts. Calls for one token at one time share one question.
+ * Instruments that a provider was found to know, for a while: whoever pays with one again costs no call. An unknown one is asked about
+ * every time. Keys are hashes: a token is held in clear no longer than its call lasts. Calls for one token at one time share one
+ * question.
  */
 export class Instruments {
   readonly #limits: CacheLimits;
@@ -29,8 +30,7 @@ export class Instruments {
     const key = Buffer.from(hashParts(token)).toString("base64");
     const known = this.#known.get(key);
     if (known !== undefined && nowMs < known.until) return known.answer;
-    const asking = this.#asking.get(key) ?? this.#ask(key, nowMs, ask);
-    return asking;
+    return this.#asking.get(key) ?? this.#ask(key, nowMs, ask);
   }
 
   #ask(key: string, nowMs: number, ask: () => Promise<InstrumentAnswer>): Promise<InstrumentAnswer> {

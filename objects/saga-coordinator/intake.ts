@@ -243,13 +243,7 @@ export class Intake {
   }
 
   /** Refuses a command for which nothing begins, and keeps that under its key as if something had. */
-  async #refuse(
-    scope: string,
-    request: string,
-    rejection: Rejection,
-    waitMs: number,
-    meta: Meta,
-  ): Promise<Settled<unknown>> {
+  async #refuse(scope: string, request: string, rejection: Rejection, waitMs: number, meta: Meta): Promise<Settled> {
     const known = await this.#deps.actor.submit((turn) => {
       const row = findCommand(turn.sql, scope);
       if (row !== null) return row;

@@ -113,6 +113,12 @@ const openTag = (saga: Saga): number | null => {
   return saga.tag === null || post?.status === "done" || saga.status === "compensated" ? null : saga.tag;
 };
 
+/** When a live saga is to be looked at, where that is a moment of its own; null: the watch sees to it. Epoch milliseconds. */
+const ownMoment = (saga: Saga, now: number): number | null => {
+  const wanted = nextLook(saga, now, WATCHDOG_MS);
+  return wanted === now + WATCHDOG_MS ? null : wanted;
+};
+
 /**
  * What will not let a live saga be forgotten. Most are under way and end soon: the shard's one watch sees to all of those. One with
  * a moment of its own has a timer of its own, written only when it has to fire earlier than it would.
@@ -122,12 +128,14 @@ const keepTimer = (turn: ShardTurn, saga: Saga): void => {
     turn.timers.clear(SAGA_TIMER, saga.id);
     return;
   }
-  const wanted = nextLook(saga, turn.now, WATCHDOG_MS);
+  const own = ownMoment(saga, turn.now);
   const standing = turn.timers.dueAt(SAGA_TIMER, saga.id);
-  if (standing === null && wanted === turn.now + WATCHDOG_MS) keepWatch(turn);
-  else if (standing === null || wanted < standing || standing <= turn.now) {
-    turn.timers.set(SAGA_TIMER, saga.id, wanted);
+  if (own === null && standing === null) {
+    keepWatch(turn);
+    return;
   }
+  const wanted = own ?? turn.now + WATCHDOG_MS;
+  if (standing === null || wanted < standing || standing <= turn.now) turn.timers.set(SAGA_TIMER, saga.id, wanted);
 };
 
 const keepWatch = (turn: ShardTurn): void => {
@@ -147,9 +155,9 @@ export const lookAgain = (turn: ShardTurn, id: string): void => {
     turn.timers.clear(SAGA_TIMER, id);
     return;
   }
-  const wanted = nextLook(saga, turn.now, WATCHDOG_MS);
-  if (wanted === turn.now + WATCHDOG_MS) leaveToWatch(turn, id);
-  else turn.timers.set(SAGA_TIMER, id, Math.max(turn.now + AGAIN_MS, wanted));
+  const own = ownMoment(saga, turn.now);
+  if (own === null) leaveToWatch(turn, id);
+  else turn.timers.set(SAGA_TIMER, id, Math.max(turn.now + AGAIN_MS, own));
 };
 
 /** After the watch has looked: it goes on while a saga relies on it. */

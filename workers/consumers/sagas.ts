@@ -1,11 +1,11 @@
-import type { Run } from "../../schema/events.ts";
+import type { LogRow } from "../../schema/events.ts";
 import type { Saga } from "../../schema/sagas.ts";
 import { parseStream } from "../../schema/streams.ts";
 import { sagasBefore } from "./folds/sagas.ts";
 import { type Generation, tableIn } from "./generation.ts";
 
 /** The sagas that the events at hand of these streams go on with. */
-export const sagasIn = (streams: Iterable<{ stream: string; events: Iterable<Run["events"][number]> }>): string[] => {
+export const sagasIn = (streams: Iterable<{ stream: string; events: Iterable<LogRow> }>): string[] => {
   const found: string[] = [];
   for (const { stream, events } of streams) {
     if (parseStream(stream)?.kind === "saga") found.push(...sagasBefore(events));

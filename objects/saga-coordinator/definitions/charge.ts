@@ -17,12 +17,13 @@ const admission = [
 ];
 
 const accept = compensatable("accept");
-/** Ahead of the journal where the legs stand from the start: those of a conversion are known once its rate is journalled. */
-const reserve = compensatable("reserve", { ahead: true });
-const reserveConverted = compensatable("reserve");
+const reserve = compensatable("reserve");
 const capture = pivot("capture", { unknown: "ask" });
 const debit = pivot("debit", { posts: true });
 const convert = retriable("convert");
+
+/** Called ahead of the journal: of a reserve, where the legs stand from the start. Those of a conversion are known by its rate. */
+const ahead = (step: StepDefinition): StepDefinition => ({ ...step, ahead: true });
 
 /** Every charge is admitted first, and posted and concluded last; the steps between are its own. */
 const charge = (version: number, door: "reserve" | "debit", ...own: StepDefinition[]): SagaDefinition =>
@@ -44,7 +45,7 @@ const charge = (version: number, door: "reserve" | "debit", ...own: StepDefiniti
  * A charge from an instrument: the provider's capture is the pivot. Until its intent everything can be given back; after it the
  * money is posted, however long that takes.
  */
-export const chargeByInstrument = charge(1, "reserve", reserve, capture);
+export const chargeByInstrument = charge(1, "reserve", ahead(reserve), capture);
 
 /** A charge from a wallet as it was before pods' accounts could have a cap: the wallet's post is the decision. */
 export const chargeByWalletV1 = charge(1, "debit", debit);
@@ -53,24 +54,24 @@ export const chargeByWalletV1 = charge(1, "debit", debit);
  * Before the wallet decides, the pod's credit is reserved where it may be refused: under a cap, and after a review, which may have
  * outlasted what was known of the cap.
  */
-const underCap = { skip: (saga: Saga) => chargeInput(saga).capped !== true && notInReview(saga) };
-const reserveUnderCap = compensatable("reserve", { ...underCap, ahead: true });
-const reserveConvertedUnderCap = compensatable("reserve", underCap);
+const reserveUnderCap = compensatable("reserve", {
+  skip: (saga) => chargeInput(saga).capped !== true && notInReview(saga),
+});
 
 /** A charge from the payer's own wallet: the wallet's post is the decision, so an empty wallet is a refusal and no charge. */
-export const chargeByWallet = charge(2, "debit", reserveUnderCap, debit);
+export const chargeByWallet = charge(2, "debit", ahead(reserveUnderCap), debit);
 
 /**
  * A charge that settles in another currency. The desk accepts a rate after the review, so that nobody's thinking time costs the
  * house, and before the reserve, which is of what the rate makes. The commit that ends `convert` begins the hedge.
  */
-export const convertedByInstrument = charge(2, "reserve", accept, reserveConverted, capture, convert);
+export const convertedByInstrument = charge(2, "reserve", accept, reserve, capture, convert);
 
 /** The same from the payer's wallet, as it was before pods' accounts could have a cap. */
 export const convertedByWalletV2 = charge(2, "debit", accept, debit, convert);
 
 /** The same, with what the rate makes reserved at the pod before the wallet decides. */
-export const convertedByWallet = charge(3, "debit", accept, reserveConvertedUnderCap, debit, convert);
+export const convertedByWallet = charge(3, "debit", accept, reserveUnderCap, debit, convert);
 
 /**
  * The definition that a charge begins with: by what it is paid with, whether it converts, and whether it was asked what is known of

@@ -1,14 +1,9 @@
 import { type ParsedAccount, parseAccount } from "../../../schema/accounts.ts";
+import { entriesOf } from "../../../schema/entries.ts";
 import { type EventBody, type LogRow, upcast } from "../../../schema/events.ts";
 import { formatMinor } from "../../../schema/money.ts";
 import { type AccountDoc, ENTRIES_A_PAGE } from "../../../schema/read-model.ts";
-import type {
-  AccountEventData,
-  AccountStatus,
-  Counters,
-  EntryRecord,
-  TransferEvent,
-} from "../../../schema/rpc/account.ts";
+import type { AccountEventData, AccountStatus, Counters } from "../../../schema/rpc/account.ts";
 import type { Writes } from "../writes.ts";
 
 type AccountEvent = { [T in keyof AccountEventData]: EventBody<T, AccountEventData[T]> }[keyof AccountEventData];
@@ -42,30 +37,6 @@ const termsAfter = (
   return status === undefined ? terms : { ...before, status };
 };
 
-const entryOf = (
-  account: string,
-  row: LogRow,
-  event: EventBody<string, TransferEvent>,
-  leg: TransferEvent["legs"][number],
-): EntryRecord => {
-  const { transfer, pod, charge } = event.data;
-  return {
-    id: `${account}/${row.seq}.${leg.index}`,
-    account,
-    seq: row.seq,
-    type: event.type,
-    debit: leg.direction === "debit" ? leg.amount : null,
-    credit: leg.direction === "credit" ? leg.amount : null,
-    balance: leg.balance,
-    ...(pod === null ? {} : { pod }),
-    transfer,
-    ...(charge === null ? {} : { charge }),
-    recorded_at: event.recorded_at,
-    effective_at: event.effective_at,
-    hash: row.hash,
-  };
-};
-
 /**
  * An account's events into its counters and terms and, for each posted leg, an entry; pages that are full by then leave the record.
  * Reservations and voids move counters only. Pure; throws when the stream's name is no account's.
@@ -81,12 +52,13 @@ export const foldAccount = (
   open = [...open];
   const full: Writes["entries"] = [];
   for (const row of rows) {
-    const event = upcast(row.event) as unknown as AccountEvent;
+    const lifted = upcast(row.event);
+    const event = lifted as unknown as AccountEvent;
     if ("counters" in event.data) counters = event.data.counters;
     terms = termsAfter(named, terms, event);
     if (event.type !== "transfer.posted") continue;
-    for (const leg of event.data.legs) {
-      open.push(entryOf(name, row, event, leg));
+    for (const entry of entriesOf(name, row.seq, row.hash, lifted)) {
+      open.push(entry);
       if (open.length < ENTRIES_A_PAGE) continue;
       full.push({ account: name, page: pages++, doc: open });
       open = [];
