@@ -34,7 +34,8 @@ for (const perMinute of PER_MINUTE) {
   const perSecond = perMinute / 60;
   const { made, short } = needed(perSecond, PODS);
   print(`${perMinute} a minute, ${perSecond.toFixed(0)} a second: ${text(made)}`);
-  if (short.length > 0) print(`  and no number of objects helps the ${short.join(" and the ")}: one pod is one actor`);
+  if (short.length > 0)
+    print(`  and no number of objects helps the ${short.join(" and the ")}: one pod is one actor and two shards`);
   if (perSecond <= MOST_SIMULATED) show(made, perSecond);
 }
 print(`100000 a minute on what ships:`);

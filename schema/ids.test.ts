@@ -6,6 +6,7 @@ import {
   fromUuid,
   hashParts,
   parseId,
+  routeCharge,
   routeCommand,
   routeTransfer,
   SHARDS,
@@ -124,6 +125,15 @@ describe("routing", () => {
     expect(routeCommand("", "", "", "")).toBe(0xa);
     expect(routeCommand("bob", "ledger.transfer", "", "ключ")).toBe(0x1);
     expect(routeTransfer("trf_01JZZZZZZZZZZZZZZZZZZZZZZZ")).toBe(0x9);
+  });
+
+  test("finds a pod's charges in two shards, the same for the same key", () => {
+    const met = new Set(Array.from({ length: 100 }, (_, i) => routeCharge("ann", "pod_01JZ", `key-${i}`)));
+    expect([...met].sort()).toEqual([1, 9]);
+    expect(routeCharge("ann", "pod_01JZ", "key-1")).toBe(1);
+    expect(routeCharge("ann", "pod_01JZ", "key-2")).toBe(9);
+    const pods = new Set(Array.from({ length: 400 }, (_, i) => routeCharge("ann", `pod_${i}`, "key")));
+    expect(pods.size).toBe(SHARDS);
   });
 
   test("never confuses two lists of parts", () => {

@@ -130,6 +130,19 @@ export const routeCommand = (subject: string, command: string, resource: string,
   return new DataView(digest.buffer, digest.byteOffset, 4).getUint32(0) % SHARDS;
 };
 
+/**
+ * A pod's charges run in so many shards, whatever their number: those of the same moment then share commits, and calls to the pod, its
+ * accounts and its payers. More than one, for the busiest pods have more charges than one shard has room for.
+ */
+export const SHARDS_A_POD = 2;
+
+/** The shard that owns the charge of a pod that is made under a key: one of the pod's own. */
+export const routeCharge = (subject: string, pod: string, key: string): number => {
+  const first = routeCommand("", "charge.create", pod, "");
+  const which = routeCommand(subject, "charge.create", pod, key) % SHARDS_A_POD;
+  return (first + which * (SHARDS / SHARDS_A_POD)) % SHARDS;
+};
+
 /** The shard that owns a transfer id: a saga's own names it, that of a client-made one is its hash. */
 export const shardOfTransfer = (transferId: string): number => shardOf("trf", transferId) ?? routeTransfer(transferId);
 

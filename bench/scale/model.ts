@@ -1,3 +1,5 @@
+import { SHARDS_A_POD } from "../../schema/ids.ts";
+
 /**
  * What one charge by instrument asks of each actor (docs/architecture/cost.md, 64 in flight), and how long an actor is busy with it by
  * the platform's published limits. From these alone follows which actor is full first, and how many of it are needed.
@@ -65,9 +67,11 @@ export type Station = {
 /** Every actor that all charges, or those of one pod, pass: full first comes first. */
 export const stations = (made: Deployment, pods: number): Station[] => {
   const hot = hottestShare(pods);
+  // Begin, what was reserved, what was captured, the end, and the webhook: five commands, two of them calls from outside.
+  const shardS = grouped(5) + 2 * CALL_S;
   const all: Station[] = [
-    // Begin, what was reserved, what was captured, the end, and the webhook: five commands, two of them calls from outside.
-    { name: "coordinator shard", capacity: made.shards / (grouped(5) + 2 * CALL_S), remedy: "shards" },
+    { name: "coordinator shard", capacity: made.shards / shardS, remedy: "shards" },
+    { name: "hottest pod's shards", capacity: SHARDS_A_POD / shardS / hot, remedy: null },
     // The capture, which is not written; an instrument that nobody has paid with lately is looked up besides.
     { name: "gateway, its thread", capacity: made.gateways / CALL_S, remedy: "gateways" },
     { name: "gateway, its bulkhead", capacity: (made.gateways * made.bulkhead) / made.providerS, remedy: "gateways" },

@@ -1,3 +1,4 @@
+import { SHARDS_A_POD } from "../../schema/ids.ts";
 import { type Random, seeded } from "../../tests/support/seeded.ts";
 import { zipf } from "../scenarios/transfers.ts";
 import { BATCH, CALL_S, COMMAND_S, COMMIT_S, type Deployment } from "./model.ts";
@@ -24,6 +25,8 @@ const pod = step("pod", ({ pod }) => pod);
 const account = step("pod account", ({ pod }) => pod);
 const stripe = step("stripe", ({ stripe }) => stripe);
 const gateway = step("gateway", ({ gateway }) => gateway, false);
+/** Odd, so that neighbours in rank are no neighbours in shard. */
+const SPREAD = 7;
 /** Waits for the provider, in a place of the gateway's bulkhead. */
 const PROVIDER = "provider";
 const provider: Step = { kind: PROVIDER, index: ({ gateway }) => gateway, group: false, busyS: () => 0 };
@@ -141,8 +144,10 @@ export const simulate = (
   };
   const arrive = (): void => {
     const any = (count: number) => Math.floor(random() * count);
-    const [shard, gateway] = [any(made.shards), any(made.gateways)];
-    enter({ pod: drawPod(random), shard, stripe: shard % made.stripes, gateway, at: now, step: 0 }, 0);
+    const pod = drawPod(random);
+    // A pod's shards: its own hash, and those at equal distances from it.
+    const shard = (pod * SPREAD + any(SHARDS_A_POD) * Math.floor(made.shards / SHARDS_A_POD)) % made.shards;
+    enter({ pod, shard, stripe: shard % made.stripes, gateway: any(made.gateways), at: now, step: 0 }, 0);
     agenda.push(now + exponential(random, 1 / perSecond), arrive);
   };
 

@@ -18,8 +18,9 @@ describe("the capacity model", () => {
     expect(needed(1_000 / 60, PODS)).toEqual({ made: SHIPPED, short: [] });
   });
 
-  test("says of ten million a minute that one pod cannot be more than one actor", () => {
-    expect(needed(10_000_000 / 60, PODS).short).toEqual(["hottest pod", "hottest pod's account"]);
+  test("says of ten million a minute that one pod cannot be more than one actor and two shards", () => {
+    const short = ["hottest pod's shards", "hottest pod", "hottest pod's account"];
+    expect(needed(10_000_000 / 60, PODS).short).toEqual(short);
   });
 });
 

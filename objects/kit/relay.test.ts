@@ -8,7 +8,7 @@ import {
   MAX_RUN_EVENTS,
 } from "../../schema/events.ts";
 import type { EventLog } from "./event-log.ts";
-import { cutRuns, GATHER_MS, looksSince, nextCheck, Relay } from "./relay.ts";
+import { cutRuns, GATHER_MS, looksSince, MOST_GATHERED_MS, nextCheck, Relay } from "./relay.ts";
 import type { Timers } from "./timers.ts";
 
 const STREAM = "account/pod:pod_01:EUR";
@@ -103,10 +103,10 @@ describe("the consumers are looked at", () => {
 });
 
 describe("what a log has appended is sent", () => {
-  /** A relay of a log that gets so many events more in each gathering; how long it gathered, and what it sent. */
+  /** A relay of a log that has one event and gets so many more in each gathering; how long it gathered, and what it sent. */
   const drained = async (appended: readonly number[]) => {
     const [gathered, sent]: [number[], number[]] = [[], []];
-    let head = 0;
+    let head = 1;
     const log = {
       stream: STREAM,
       head: () => ({ seq: head, hash: "", recordedAt: "" }),
@@ -121,23 +121,32 @@ describe("what a log has appended is sent", () => {
     const left = [...appended];
     const gather = async (ms: number) => {
       gathered.push(ms);
-      head += left.shift() ?? 0;
+      const more = left.shift() ?? 0;
+      head += more;
+      if (more > 0) void relay.drain();
     };
-    const relay = new Relay(log, {} as Timers, { now: () => 0 }, port, 0, gather);
+    const relay: Relay = new Relay(log, {} as Timers, { now: () => 0 }, port, 0, gather);
     await relay.drain();
     return { gathered, sent, upto: relay.sentUpto, head };
   };
 
-  test("soon when it was idle, and ever further apart while there is always more, but a second at most", async () => {
-    const { gathered, sent, upto, head } = await drained([1, 2, 3, 4, 5, 6]);
-    expect(gathered).toEqual([GATHER_MS, 200, 400, 800, 800, 800, 800]);
-    expect(sent).toEqual([1, 2, 3, 4, 5, 6]);
+  test("in one message, once there has been no more for a while", async () => {
+    const { gathered, sent, upto, head } = await drained([0, 2, 3, 0]);
+    expect(gathered).toEqual([GATHER_MS, GATHER_MS, GATHER_MS, GATHER_MS, GATHER_MS]);
+    expect(sent).toEqual([1, 5]);
     expect(upto).toBe(head);
   });
 
+  test("all the same while there is always more, after a second at most", async () => {
+    const { gathered, sent } = await drained(Array(10).fill(1));
+    const most = Array(MOST_GATHERED_MS / GATHER_MS).fill(GATHER_MS);
+    expect(gathered).toEqual([...most, GATHER_MS, GATHER_MS, GATHER_MS, GATHER_MS]);
+    expect(sent).toEqual([9, 2]);
+  });
+
   test("without waiting, however much there is at once", async () => {
-    const { gathered, sent } = await drained([4 * MAX_RUN_EVENTS + 1]);
+    const { gathered, sent } = await drained([4 * MAX_RUN_EVENTS]);
     expect(sent).toEqual([2 * MAX_RUN_EVENTS, 2 * MAX_RUN_EVENTS, 1]);
-    expect(gathered).toEqual([GATHER_MS, 200]);
+    expect(gathered).toEqual([GATHER_MS, GATHER_MS, GATHER_MS]);
   });
 });

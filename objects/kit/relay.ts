@@ -18,19 +18,19 @@ const RUNS_PER_SEND = 2;
 const MOST_SENT = MAX_RUN_EVENTS * RUNS_PER_SEND;
 
 /**
- * After a commit the relay waits this long before it sends, so that a busy actor's commits leave in one message. Every message
- * costs a queue operation and, at the consumer, a share of a transaction; lists may be that much later.
+ * The relay sends once there has been no commit for so long, so that what belongs together leaves in one message. Every message costs a
+ * queue operation and, at the consumer, a share of a transaction, and a saga that is seen on its way is written twice there. Milliseconds.
  */
 export const GATHER_MS = 100;
-/** While there is always more it waits ever longer, up to this: a message a second is enough for lists. Milliseconds. */
-const MOST_GATHERED_MS = 800;
+/** While there is always more it sends this often all the same: lists may be that much later, and are for the eye. Milliseconds. */
+export const MOST_GATHERED_MS = 800;
 
 /** What the relay needs of the outside: a queue to send runs to, and how far the consumers have come with a stream. */
 export type RelayPort = {
   send(runs: Run[]): Promise<void>;
   /** The lowest consumer checkpoint of the stream; 0 when a consumer has not met it. */
   consumed(stream: string): Promise<number>;
-  /** How long to gather before the first send, milliseconds; {@link GATHER_MS} when left out. */
+  /** How long without a commit before it sends, milliseconds; {@link GATHER_MS} when left out. */
   gatherMs?: number;
 };
 
@@ -82,6 +82,8 @@ export class Relay {
   readonly #gather: (ms: number) => Promise<unknown>;
   #sentUpto: number;
   #sending = false;
+  /** There was a commit since this was last unset. */
+  #grew = false;
 
   /** `gather`: waits so many milliseconds for more to send; at once when left out. */
   constructor(
@@ -113,13 +115,12 @@ export class Relay {
 
   /** After the commit: sends whatever is unsent. One drain at a time, which also sends what is appended meanwhile. */
   async drain(): Promise<void> {
+    this.#grew = true;
     if (this.#sending) return;
     this.#sending = true;
     try {
-      const { gatherMs = GATHER_MS } = this.#port;
-      const most = Math.max(gatherMs, MOST_GATHERED_MS);
-      for (let ms = gatherMs; ; ms = Math.min(2 * ms, most)) {
-        await this.#gather(ms);
+      for (;;) {
+        await this.#gathered();
         for (let full = true; full; ) {
           const rows = this.#log.read(this.#sentUpto, MOST_SENT);
           // From a read that finds nothing to the end of this drain nothing is awaited: an event appended there would be left.
@@ -133,6 +134,16 @@ export class Relay {
       }
     } finally {
       this.#sending = false;
+    }
+  }
+
+  /** Resolves when there has been no commit for a while, or there have been some for long enough. */
+  async #gathered(): Promise<void> {
+    const { gatherMs = GATHER_MS } = this.#port;
+    for (let left = Math.max(gatherMs, MOST_GATHERED_MS); left > 0; left -= gatherMs) {
+      this.#grew = false;
+      await this.#gather(Math.min(gatherMs, left));
+      if (!this.#grew) return;
     }
   }
 

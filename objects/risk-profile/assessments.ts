@@ -8,6 +8,7 @@ type Row = {
   charge: string | null;
   eur_minor: string;
   instrument: string | null;
+  at: number;
 };
 
 /** The answers kept by saga. Raw SQL: every charge of a person reads and writes here, several times. */
@@ -20,7 +21,10 @@ export class Assessments {
 
   find(saga: string): Assessment | null {
     const [row] = this.#sql
-      .exec<Row>("SELECT saga, state, decision, charge, eur_minor, instrument FROM assessments WHERE saga = ?", saga)
+      .exec<Row>(
+        "SELECT saga, state, decision, charge, eur_minor, instrument, at FROM assessments WHERE saga = ?",
+        saga,
+      )
       .toArray();
     if (row === undefined) return null;
     return {
@@ -30,35 +34,33 @@ export class Assessments {
       charge: row.charge,
       eurMinor: BigInt(row.eur_minor),
       instrument: row.instrument,
+      at: row.at,
     };
   }
 
-  keep(assessment: Assessment, nowMs: number): void {
-    const endedAt = assessment.state === "reserved" ? null : nowMs;
+  keep(assessment: Assessment): void {
     this.#sql.exec(
-      `INSERT INTO assessments (saga, state, decision, charge, eur_minor, instrument, ended_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (saga) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at`,
+      `INSERT INTO assessments (saga, state, decision, charge, eur_minor, instrument, at) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (saga) DO UPDATE SET state = excluded.state`,
       assessment.saga,
       assessment.state,
       JSON.stringify(assessment.decision),
       assessment.charge,
       String(assessment.eurMinor),
       assessment.instrument,
-      endedAt,
+      assessment.at,
     );
   }
 
-  /** When the oldest ended saga ended, milliseconds; null when there is none. */
-  oldestEnd(): number | null {
-    const [row] = this.#sql
-      .exec<{ ended_at: number | null }>("SELECT min(ended_at) AS ended_at FROM assessments")
-      .toArray();
-    return row?.ended_at ?? null;
+  /** When the oldest that is kept was given, epoch milliseconds; null when there is none. */
+  oldest(): number | null {
+    const [row] = this.#sql.exec<{ at: number | null }>("SELECT min(at) AS at FROM assessments").toArray();
+    return row?.at ?? null;
   }
 
-  /** Forgets at most `limit` sagas that ended before `beforeMs`; how many. */
+  /** Forgets at most `limit` answers given before `beforeMs`; how many. */
   prune(beforeMs: number, limit: number): number {
-    const old = "SELECT saga FROM assessments WHERE ended_at < ? LIMIT ?";
+    const old = "SELECT saga FROM assessments WHERE at < ? LIMIT ?";
     const { rowsWritten } = this.#sql.exec(`DELETE FROM assessments WHERE saga IN (${old})`, beforeMs, limit);
     return rowsWritten;
   }

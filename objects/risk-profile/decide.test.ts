@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { convertIndicative, fromMinor } from "../../schema/money.ts";
 import { REFERENCE_RATES } from "../../schema/reference-rates.ts";
 import { riskRules } from "../../schema/risk-rules.ts";
-import { assessOp, HOUR, LONG_AGO, Profile, releaseOp, START, settleOp } from "./profile.fixture.ts";
+import { assessOp, declineOp, HOUR, LONG_AGO, Profile, releaseOp, START } from "./profile.fixture.ts";
 
 const joined = (agoMs: number) => new Date(START - agoMs).toISOString();
 
@@ -33,24 +33,32 @@ describe("the shipped rules", () => {
   test.each([
     ["1000.00", "approve", []],
     ["1000.01", "review", ["velocity_24h"]],
-  ])("%s EUR after 99,000.00 in 24 hours, half settled and half reserved: %s", (euros, outcome, reasons) => {
+  ])("%s EUR after 99,000.00 in 24 hours: %s", (euros, outcome, reasons) => {
     const profile = new Profile();
-    for (let n = 0; n < 12; n++) profile.pay(`settled_${n}`, "4125.00");
-    for (let n = 0; n < 12; n++) profile.assess(`open_${n}`, "4125.00");
+    for (let n = 0; n < 24; n++) profile.assess(`before_${n}`, "4125.00");
     expect(profile.assess("sag_1", euros)).toMatchObject({ outcome, reasons });
   });
 
-  test("what settled leaves the 24 hours; what is still reserved does not", () => {
+  test("what somebody paid leaves the 24 hours, whatever is still to become of it", () => {
     const profile = new Profile();
-    for (let n = 0; n < 20; n++) profile.pay(`settled_${n}`, "4990.00");
+    for (let n = 0; n < 20; n++) profile.assess(`before_${n}`, "4990.00");
     profile.now += 24 * HOUR - 1;
     expect(profile.assess("within", "1000.00").outcome).toBe("review");
     profile.do(releaseOp("within"));
     profile.now += 10 * 60_000 + 1;
     expect(profile.assess("after", "1000.00").outcome).toBe("approve");
-    for (let n = 0; n < 20; n++) profile.assess(`open_${n}`, "4990.00");
-    profile.now += 72 * HOUR;
-    expect(profile.assess("later", "1000.00").reasons).toEqual(["velocity_24h"]);
+  });
+
+  test("a payment that came to nothing is taken out of the hour it was counted in, and out of none once that has left", () => {
+    const profile = new Profile();
+    for (let n = 0; n < 24; n++) profile.assess(`before_${n}`, "4125.00");
+    profile.now += HOUR;
+    profile.assess("later", "4125.00");
+    for (let n = 0; n < 24; n++) profile.do(releaseOp(`before_${n}`));
+    expect(profile.counted).toBe(412_500n);
+    profile.now += 48 * HOUR;
+    profile.do(declineOp("later"));
+    expect(profile.state).toMatchObject({ amounts: [], declines: [{ instrument: "fp_card" }] });
   });
 
   test("a payment under review counts while it waits, and a refused one never does", () => {
@@ -68,7 +76,7 @@ describe("the shipped rules", () => {
     const profile = new Profile();
     for (let n = 0; n < declines; n++) {
       profile.assess(`sag_${n}`, "1.00");
-      profile.do(settleOp(`sag_${n}`, "declined"));
+      profile.do(declineOp(`sag_${n}`));
     }
     expect(profile.assess("next", "1.00")).toEqual({ outcome, score, reasons });
     expect(profile.assess("other", "1.00", { instrument: "fp_other" }).outcome).toBe("approve");
@@ -81,7 +89,6 @@ describe("the shipped rules", () => {
     const profile = new Profile();
     for (let n = 0; n < 5_000; n++) {
       expect(profile.assess(`sag_${n}`, "1.00").outcome).toBe("approve");
-      if (n % 2 === 0) profile.do(settleOp(`sag_${n}`, "succeeded"));
     }
   });
 
@@ -106,7 +113,7 @@ describe("one saga", () => {
   test("gets the answer it was first given, whatever has changed", () => {
     const profile = new Profile();
     const first = profile.assess("sag_1", "4000.00");
-    for (let n = 0; n < 25; n++) profile.pay(`sag_other_${n}`, "4900.00");
+    for (let n = 0; n < 25; n++) profile.assess(`sag_other_${n}`, "4900.00");
     expect(profile.do(assessOp("sag_1", "4000.00"))).toEqual({
       answer: { op: "assess", decision: first },
       change: null,
@@ -117,37 +124,34 @@ describe("one saga", () => {
     const profile = new Profile();
     profile.do(releaseOp("sag_1"));
     expect(profile.assess("sag_1", "1.00")).toEqual({ outcome: "decline", score: 100, reasons: ["released"] });
-    expect(profile.state).toMatchObject({ reserved: 0n, open: 0 });
+    expect(profile.counted).toBe(0n);
   });
 
-  test.each<[string, (profile: Profile) => void, bigint, bigint]>([
-    ["assessed", () => undefined, 500n, 0n],
-    ["released", (profile) => profile.do(releaseOp("sag_1")), 0n, 0n],
-    ["settled", (profile) => profile.do(settleOp("sag_1", "succeeded")), 0n, 500n],
-    ["declined", (profile) => profile.do(settleOp("sag_1", "declined")), 0n, 0n],
-  ])("%s holds what it should", (_, end, reserved, settled) => {
+  test.each<[string, (profile: Profile) => void, bigint]>([
+    ["assessed", () => undefined, 500n],
+    ["released", (profile) => profile.do(releaseOp("sag_1")), 0n],
+    ["declined", (profile) => profile.do(declineOp("sag_1")), 0n],
+  ])("%s counts for what it should", (_, end, counted) => {
     const profile = new Profile();
     profile.assess("sag_1", "5.00");
     end(profile);
-    expect(profile.state.reserved).toBe(reserved);
-    expect(profile.state.settled.reduce((sum, { minor }) => sum + minor, 0n)).toBe(settled);
+    expect(profile.counted).toBe(counted);
   });
 
   test.each([
     ["released", releaseOp("sag_1")],
-    ["settled", settleOp("sag_1", "succeeded")],
-    ["declined", settleOp("sag_1", "declined")],
+    ["declined", declineOp("sag_1")],
   ])("once %s, no later word on it changes anything", (_, end) => {
     const profile = new Profile();
     profile.assess("sag_1", "5.00");
     profile.do(end);
-    for (const late of [releaseOp("sag_1"), settleOp("sag_1", "succeeded"), settleOp("sag_1", "declined")]) {
+    for (const late of [releaseOp("sag_1"), declineOp("sag_1")]) {
       expect(profile.do(late)).toEqual({ answer: { op: late.op }, change: null });
     }
   });
 
-  test("never seen and settled is answered and leaves nothing", () => {
-    expect(new Profile().do(settleOp("sag_1", "succeeded"))).toEqual({ answer: { op: "settle" }, change: null });
+  test("never seen and declined is answered and leaves nothing", () => {
+    expect(new Profile().do(declineOp("sag_1"))).toEqual({ answer: { op: "decline" }, change: null });
   });
 
   test("puts an instrument into the log by its fingerprint only, and no join time", () => {

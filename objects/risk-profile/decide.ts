@@ -3,16 +3,17 @@ import { convertIndicative, fromMinor, toMinor } from "../../schema/money.ts";
 import { REFERENCE_RATES } from "../../schema/reference-rates.ts";
 import type { RiskRule } from "../../schema/risk-rules.ts";
 import type { RiskAnswer, RiskOp } from "../../schema/rpc/risk.ts";
+import { isoTime } from "../kit/clock.ts";
 import { judge } from "./judge.ts";
 import type { RiskEventData, RiskState } from "./state.ts";
 
 /**
- * Where one saga stands with this profile. `reserved` is the only state that counts as under way; `refused` reserved nothing;
- * `tombstone` was released before it was ever assessed. All but `reserved` are final.
+ * Where one saga stands with this profile. `counted` is in the windows; `refused` never was; `tombstone` was released before it was
+ * ever assessed. All but `counted` are final.
  */
-export type AssessmentState = "reserved" | "refused" | "released" | "tombstone" | "succeeded" | "declined";
+export type AssessmentState = "counted" | "refused" | "released" | "tombstone" | "declined";
 
-/** What is kept of a saga: the first answer, and what its reservation holds. */
+/** What is kept of a saga: the first answer, what it counts for, and since when, epoch milliseconds. */
 export type Assessment = {
   saga: string;
   state: AssessmentState;
@@ -20,6 +21,7 @@ export type Assessment = {
   charge: string | null;
   eurMinor: bigint;
   instrument: string | null;
+  at: number;
 };
 
 type RiskEvent = { [T in keyof RiskEventData]: { type: T; data: RiskEventData[T] } }[keyof RiskEventData];
@@ -35,7 +37,7 @@ const euros = (minor: bigint) => fromMinor(minor, "EUR");
  * Decides one operation of a saga. Guards, in this order:
  * 1. `assess` of a saga that is known, tombstones included: the first answer again.
  * 2. `release` of a saga never seen: a tombstone, so that an assessment overtaken by its own release is refused.
- * 3. `release` or `settle` of a saga that holds no reservation (refused, ended, never seen): nothing, and the same answer.
+ * 3. `release` or `decline` of a saga that is not counted (refused, taken out, never seen): nothing, and the same answer.
  * From here it must succeed.
  */
 export const decide = (
@@ -46,9 +48,9 @@ export const decide = (
   nowMs: number,
 ): Outcome => {
   if (op.op === "assess") return known === null ? assess(state, op, rules, nowMs) : repeat(known.decision);
-  if (op.op === "release" && known === null) return entomb(op.saga);
-  if (known?.state !== "reserved") return { answer: { op: op.op }, change: null };
-  return op.op === "release" ? release(known) : settle(known, op.outcome);
+  if (op.op === "release" && known === null) return entomb(op.saga, nowMs);
+  if (known?.state !== "counted") return { answer: { op: op.op }, change: null };
+  return takeOut(known, op.op);
 };
 
 const repeat = (decision: RiskDecision): Outcome => ({ answer: { op: "assess", decision }, change: null });
@@ -73,7 +75,15 @@ const assess = (
         type: "risk.assessed",
         data: { saga, charge, pod, outcome, score, reasons, amount, eur_equivalent, instrument },
       },
-      keep: { saga, state: outcome === "decline" ? "refused" : "reserved", decision, charge, eurMinor, instrument },
+      keep: {
+        saga,
+        state: outcome === "decline" ? "refused" : "counted",
+        decision,
+        charge,
+        eurMinor,
+        instrument,
+        at: nowMs,
+      },
     },
   };
 };
@@ -84,33 +94,21 @@ const joinedAt = (text: string, nowMs: number): number => {
   return Number.isNaN(at) ? nowMs : at;
 };
 
-const entomb = (saga: string): Outcome => ({
+const entomb = (saga: string, at: number): Outcome => ({
   answer: { op: "release" },
   change: {
-    event: { type: "risk.released", data: { saga, charge: null, eur_equivalent: null } },
-    keep: { saga, state: "tombstone", decision: OVERTAKEN, charge: null, eurMinor: 0n, instrument: null },
+    event: { type: "risk.released", data: { saga, charge: null, counted: null } },
+    keep: { saga, state: "tombstone", decision: OVERTAKEN, charge: null, eurMinor: 0n, instrument: null, at },
   },
 });
 
-const release = (known: Assessment): Outcome => ({
-  answer: { op: "release" },
-  change: {
-    event: {
-      type: "risk.released",
-      data: { saga: known.saga, charge: known.charge, eur_equivalent: euros(known.eurMinor) },
-    },
-    keep: { ...known, state: "released" },
-  },
-});
-
-const settle = (known: Assessment, outcome: "succeeded" | "declined"): Outcome => {
-  const { saga, charge, eurMinor, instrument } = known;
-  if (charge === null) throw new Error("a reservation without a charge");
-  return {
-    answer: { op: "settle" },
-    change: {
-      event: { type: "risk.settled", data: { saga, charge, outcome, eur_equivalent: euros(eurMinor), instrument } },
-      keep: { ...known, state: outcome },
-    },
-  };
+const takeOut = (known: Assessment, op: "release" | "decline"): Outcome => {
+  const { saga, charge, eurMinor, instrument, at } = known;
+  if (charge === null) throw new Error("a charge was counted that has no id");
+  const counted = { at: isoTime(at), eur_equivalent: euros(eurMinor) };
+  const event: RiskEvent =
+    op === "release"
+      ? { type: "risk.released", data: { saga, charge, counted } }
+      : { type: "risk.declined", data: { saga, charge, counted, instrument } };
+  return { answer: { op }, change: { event, keep: { ...known, state: op === "release" ? "released" : "declined" } } };
 };

@@ -27,7 +27,7 @@ const hits = (rule: RiskRule, facts: Facts, state: RiskState, nowMs: number): bo
     case "new_member_amount":
       return facts.eurMinor >= minorOf(rule.from) && nowMs - facts.memberSinceMs < rule.member_for_less_than_s * 1000;
     case "velocity":
-      return state.reserved + amountWithin(state.settled, nowMs, rule.window_s) + facts.eurMinor > minorOf(rule.over);
+      return amountWithin(state.amounts, nowMs, rule.window_s) + facts.eurMinor > minorOf(rule.over);
     case "instrument_declines":
       return (
         facts.instrument !== null &&
@@ -37,8 +37,8 @@ const hits = (rule: RiskRule, facts: Facts, state: RiskState, nowMs: number): bo
 };
 
 /**
- * What the rules say of one payment: the worst outcome of the rules it hits, their scores summed up to 100, their ids. Open
- * reservations count in every velocity window, however old they are.
+ * What the rules say of one payment: the worst outcome of the rules it hits, their scores summed up to 100, their ids. A payment
+ * counts in the velocity windows from its assessment on, whatever is still to become of it.
  */
 export const judge = (rules: readonly RiskRule[], facts: Facts, state: RiskState, nowMs: number): RiskDecision => {
   const hit = rules.filter((rule) => hits(rule, facts, state, nowMs));

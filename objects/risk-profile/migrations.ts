@@ -1,9 +1,5 @@
 import type { Migration } from "../kit/migrations.ts";
 import initial from "./migrations/0000_initial.sql";
-import fewerIndexes from "./migrations/0001_fewer_indexes.sql";
 
 /** Every migration of a profile, oldest first. Files that have shipped are never edited. */
-export const migrations: readonly Migration[] = [
-  { id: "0000_initial", sql: initial },
-  { id: "0001_fewer_indexes", sql: fewerIndexes },
-];
+export const migrations: readonly Migration[] = [{ id: "0000_initial", sql: initial }];

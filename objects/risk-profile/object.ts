@@ -13,7 +13,7 @@ import { fold, type RiskState } from "./state.ts";
 
 /** Operations one call may carry. */
 export const MAX_OPS = 256;
-/** An ended saga's answer is kept this long: far longer than any saga lives. */
+/** An answer is kept this long: far longer than a saga may take from its assessment to its pivot. */
 export const KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 /** Rows forgotten in one turn. */
 const PRUNE_BATCH = 500;
@@ -49,17 +49,13 @@ export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
     if (ops.length > MAX_OPS) throw new RangeError(`at most ${MAX_OPS} operations a call`);
     this.#rules ??= riskRules(settingsOf(this.env).CROWDPAY_RISK);
     const rules = this.#rules;
-    const faults: unknown[] = [];
-    const answers = ops.flatMap((op) => {
-      try {
-        return [this.#actor.turn((turn) => this.#apply(turn, op, rules))];
-      } catch (error) {
-        faults.push(error);
-        return [];
-      }
+    const settled = await Promise.allSettled(
+      ops.map((op) => this.#actor.submit((turn) => this.#apply(turn, op, rules))),
+    );
+    return settled.map((one) => {
+      if (one.status === "rejected") throw one.reason;
+      return one.value;
     });
-    if (faults.length > 0) throw faults[0];
-    return answers;
   }
 
   async eventsSince(after: number, limit: number) {
@@ -87,7 +83,7 @@ export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
     if (change === null) return answer;
     const { principal, correlation, saga } = op;
     turn.append(change.event.type, change.event.data as JsonObject, { principal, correlation, causation: saga });
-    this.#assessments.keep(change.keep, turn.now);
+    this.#assessments.keep(change.keep);
     if (turn.timers.dueAt(PRUNE_TIMER, "") === null) turn.timers.set(PRUNE_TIMER, "", turn.now + KEPT_MS);
     return answer;
   }
@@ -95,7 +91,7 @@ export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
   #prune(): void {
     this.#actor.turn(({ timers, now }) => {
       const gap = this.#assessments.prune(now - KEPT_MS, PRUNE_BATCH) < PRUNE_BATCH ? PRUNE_EVERY_MS : 1_000;
-      const oldest = this.#assessments.oldestEnd();
+      const oldest = this.#assessments.oldest();
       if (oldest === null) timers.clear(PRUNE_TIMER, "");
       else timers.set(PRUNE_TIMER, "", Math.max(now + gap, oldest + KEPT_MS + 1));
     });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { GENESIS_HASH } from "../../schema/events.ts";
 import type { RiskAnswer, RiskOp, RiskRpc } from "../../schema/rpc/risk.ts";
 import { KEPT_MS, MAX_OPS, type RiskProfile } from "./object.ts";
-import { assessOp, releaseOp, settleOp } from "./profile.fixture.ts";
+import { assessOp, declineOp, releaseOp } from "./profile.fixture.ts";
 
 const profiles = (untypedEnv as unknown as { RISK_PROFILES: DurableObjectNamespace<RiskProfile> }).RISK_PROFILES;
 const stubOf = (user: string) => profiles.getByName(user);
@@ -28,7 +28,7 @@ const sqlOf = <T>(user: string, work: (sql: SqlStorage) => T): Promise<T> =>
   runInDurableObject(stubOf(user), (_, ctx) => work(ctx.storage.sql));
 
 describe("a person's risk profile", () => {
-  test("answers a retried assessment as the first time and reserves once", async () => {
+  test("answers a retried assessment as the first time and counts once", async () => {
     const ops = [assessOp("sag_1", "6000.00"), assessOp("sag_2", "1.00"), releaseOp("sag_3")];
     const first = await profileOf("retry").applyOps(ops);
     expect(outcomes(first)).toEqual(["review", "approve", "release"]);
@@ -49,15 +49,22 @@ describe("a person's risk profile", () => {
   test("comes back from an eviction with the same windows, answers and chain", async () => {
     const person = "evicted";
     for (let n = 0; n < 300; n++) {
-      await profileOf(person).applyOps([assessOp(`sag_${n}`, "330.00"), settleOp(`sag_${n}`, "succeeded")]);
+      await profileOf(person).applyOps([assessOp(`sag_${n}`, "330.00")]);
+      await profileOf(person).applyOps([
+        assessOp(`gone_${n}`, "330.00", { instrument: `fp_${n}` }),
+        declineOp(`gone_${n}`),
+      ]);
     }
     const before = await profileOf(person).head();
     await evictDurableObject(stubOf(person));
     const after = await profileOf(person).head();
-    expect([after.seq, after.hash]).toEqual([600, before.hash]);
+    expect([after.seq, after.hash]).toEqual([900, before.hash]);
     const verdict = await profileOf(person).verifyLog(0, GENESIS_HASH, 1_000);
-    expect(verdict).toMatchObject({ upto: 600, hash: before.hash, failure: null });
-    const answers = await profileOf(person).applyOps([assessOp("sag_0", "330.00"), assessOp("more", "1000.01")]);
+    expect(verdict).toMatchObject({ upto: 900, hash: before.hash, failure: null });
+    const answers = await profileOf(person).applyOps([
+      assessOp("sag_0", "330.00"),
+      assessOp("more", "1000.01", { instrument: null }),
+    ]);
     expect(outcomes(answers)).toEqual(["approve", "review"]);
   });
 
@@ -84,17 +91,16 @@ describe("a person's risk profile", () => {
     expect(events.map(({ event }) => event.data.saga)).toEqual(["before", "after"]);
   });
 
-  test("forgets what ended 30 days ago and never what is still reserved", async () => {
+  test("forgets an answer after 30 days", async () => {
     const person = "forgetful";
     await profileOf(person).applyOps([
-      assessOp("open", "10.00"),
-      assessOp("ended", "10.00"),
-      settleOp("ended", "succeeded"),
-      assessOp("recent", "10.00"),
-      releaseOp("recent"),
+      assessOp("old", "10.00"),
+      assessOp("counted", "10.00"),
+      assessOp("released", "10.00"),
+      releaseOp("released"),
     ]);
     await sqlOf(person, (sql) => {
-      sql.exec("UPDATE assessments SET ended_at = ended_at - ? WHERE saga = 'ended'", KEPT_MS + 1);
+      sql.exec("UPDATE assessments SET at = at - ? WHERE saga = 'old'", KEPT_MS + 1);
       sql.exec("UPDATE timers SET due_at = 1 WHERE kind = 'prune'");
     });
     expect(await profileOf(person).runDueTimers()).toBe(1);
@@ -104,7 +110,7 @@ describe("a person's risk profile", () => {
         .toArray()
         .map(({ saga }) => saga),
     );
-    expect(left).toEqual(["open", "recent"]);
+    expect(left).toEqual(["counted", "released"]);
     const next = await sqlOf(person, (sql) =>
       sql.exec<{ due_at: number }>("SELECT due_at FROM timers WHERE kind = 'prune'").one(),
     );

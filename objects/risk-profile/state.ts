@@ -9,20 +9,21 @@ import {
   type InstrumentDeclines,
   pruneAmounts,
   pruneDeclines,
+  takeAmount,
 } from "./windows.ts";
 
 /**
- * What a person has under way and behind them, as far as the rules look back. It holds no list of sagas: every event carries
- * the amount it reserves or gives back, so the size is bounded by the windows.
+ * What a person has asked for, as far as the rules look back. It holds no list of sagas: every event carries the amount it counts or
+ * takes out, so the size is bounded by the windows.
  */
 export type RiskState = {
-  /** EUR minor units of open reservations, however old. */
-  reserved: bigint;
-  /** How many reservations those are. */
-  open: number;
-  settled: readonly AmountBucket[];
+  /** Payments by the moment they were assessed at; one that came to nothing is taken out again. */
+  amounts: readonly AmountBucket[];
   declines: readonly InstrumentDeclines[];
 };
+
+/** What a payment was counted for, and when, RFC 3339: where it is to be taken out. */
+type Counted = { at: string; eur_equivalent: MoneyJson };
 
 /** Data of a profile's events. An instrument is there by its fingerprint only. */
 export type RiskEventData = {
@@ -37,50 +38,39 @@ export type RiskEventData = {
     eur_equivalent: MoneyJson;
     instrument: string | null;
   };
-  /** `eur_equivalent`: what was given back; null when nothing had been reserved, and a late assessment will be refused. */
-  "risk.released": { saga: string; charge: string | null; eur_equivalent: MoneyJson | null };
-  "risk.settled": {
-    saga: string;
-    charge: string;
-    outcome: "succeeded" | "declined";
-    eur_equivalent: MoneyJson;
-    instrument: string | null;
-  };
+  /** `counted` null: nothing was, and a late assessment will be refused. */
+  "risk.released": { saga: string; charge: string | null; counted: Counted | null };
+  "risk.declined": { saga: string; charge: string; counted: Counted; instrument: string | null };
 };
 
-const NOTHING: RiskState = { reserved: 0n, open: 0, settled: [], declines: [] };
+const NOTHING: RiskState = { amounts: [], declines: [] };
 
-const giveBack = (state: RiskState, amount: MoneyJson): RiskState => {
-  const reserved = state.reserved - toMinor(amount);
-  if (reserved < 0n || state.open === 0) throw new Error("a reservation was given back that was never made");
-  return { ...state, reserved, open: state.open - 1 };
-};
+const takeOut = (state: RiskState, { at, eur_equivalent }: Counted): RiskState => ({
+  ...state,
+  amounts: takeAmount(state.amounts, Date.parse(at), toMinor(eur_equivalent)),
+});
 
 const evolve = (before: RiskState, event: EventBody): RiskState => {
   const at = Date.parse(event.recorded_at);
   const state: RiskState = {
-    ...before,
-    settled: pruneAmounts(before.settled, at),
+    amounts: pruneAmounts(before.amounts, at),
     declines: pruneDeclines(before.declines, at),
   };
   switch (event.type) {
     case "risk.assessed": {
       const data = event.data as RiskEventData["risk.assessed"];
       if (data.outcome === "decline") return state;
-      return { ...state, reserved: state.reserved + toMinor(data.eur_equivalent), open: state.open + 1 };
+      return { ...state, amounts: addAmount(state.amounts, at, toMinor(data.eur_equivalent)) };
     }
     case "risk.released": {
-      const data = event.data as RiskEventData["risk.released"];
-      return data.eur_equivalent === null ? state : giveBack(state, data.eur_equivalent);
+      const { counted } = event.data as RiskEventData["risk.released"];
+      return counted === null ? state : takeOut(state, counted);
     }
-    case "risk.settled": {
-      const data = event.data as RiskEventData["risk.settled"];
-      const ended = giveBack(state, data.eur_equivalent);
-      if (data.outcome === "succeeded") {
-        return { ...ended, settled: addAmount(ended.settled, at, toMinor(data.eur_equivalent)) };
-      }
-      if (data.instrument === null) return ended;
-      return { ...ended, declines: addDecline(ended.declines, at, data.instrument) };
+    case "risk.declined": {
+      const { counted, instrument } = event.data as RiskEventData["risk.declined"];
+      const without = takeOut(state, counted);
+      if (instrument === null) return without;
+      return { ...without, declines: addDecline(without.declines, at, instrument) };
     }
     default:
       throw new Error(`a risk profile has no event ${event.type}`);
@@ -88,17 +78,13 @@ const evolve = (before: RiskState, event: EventBody): RiskState => {
 };
 
 type Encoded = {
-  reserved: string;
-  open: number;
-  settled: [grain: number, minor: string][];
+  amounts: [grain: number, minor: string][];
   declines: [instrument: string, buckets: [grain: number, count: number][]][];
 };
 
-const encode = ({ reserved, open, settled, declines }: RiskState): JsonValue =>
+const encode = ({ amounts, declines }: RiskState): JsonValue =>
   ({
-    reserved: String(reserved),
-    open,
-    settled: settled.map(({ grain, minor }) => [grain, String(minor)]),
+    amounts: amounts.map(({ grain, minor }) => [grain, String(minor)]),
     declines: declines.map(({ instrument, buckets }) => [
       instrument,
       buckets.map(({ grain, count }) => [grain, count]),
@@ -106,11 +92,9 @@ const encode = ({ reserved, open, settled, declines }: RiskState): JsonValue =>
   }) satisfies Encoded;
 
 const decode = (value: JsonValue): RiskState => {
-  const { reserved, open, settled, declines } = value as Encoded;
+  const { amounts, declines } = value as Encoded;
   return {
-    reserved: BigInt(reserved),
-    open,
-    settled: settled.map(([grain, minor]) => ({ grain, minor: BigInt(minor) })),
+    amounts: amounts.map(([grain, minor]) => ({ grain, minor: BigInt(minor) })),
     declines: declines.map(([instrument, buckets]) => ({
       instrument,
       buckets: buckets.map(([grain, count]) => ({ grain, count })),
@@ -118,10 +102,10 @@ const decode = (value: JsonValue): RiskState => {
   };
 };
 
-const summary = ({ reserved, open, settled, declines }: RiskState): string => {
-  const counted = settled.reduce((sum, { minor }) => sum + minor, 0n);
+const summary = ({ amounts, declines }: RiskState): string => {
+  const counted = amounts.reduce((sum, { minor }) => sum + minor, 0n);
   const declined = declines.reduce((sum, { buckets }) => buckets.reduce((total, { count }) => total + count, sum), 0);
-  return `reserved ${reserved}/${open} settled ${counted}/${settled.length} declines ${declined}/${declines.length}`;
+  return `counted ${counted}/${amounts.length} declines ${declined}/${declines.length}`;
 };
 
 export const fold: Fold<RiskState> = { initial: NOTHING, evolve, encode, decode, summary };

@@ -38,6 +38,19 @@ export const addAmount = (amounts: readonly AmountBucket[], atMs: number, minor:
   return [...amounts, { grain, minor }];
 };
 
+/**
+ * The amounts without `minor` of what was counted at `atMs`; as they are where that has left the 24 hours. Throws where less was counted
+ * then.
+ */
+export const takeAmount = (amounts: readonly AmountBucket[], atMs: number, minor: bigint): readonly AmountBucket[] => {
+  const grain = grainOf(atMs, VELOCITY_WINDOW);
+  return amounts.map((bucket) => {
+    if (bucket.grain !== grain) return bucket;
+    if (bucket.minor < minor) throw new Error("more is taken out of a window than was counted");
+    return { grain, minor: bucket.minor - minor };
+  });
+};
+
 /** EUR minor units counted in the `windowS` seconds before `nowMs`. */
 export const amountWithin = (amounts: readonly AmountBucket[], nowMs: number, windowS: number): bigint =>
   within(amounts, nowMs, windowS, VELOCITY_WINDOW).reduce((sum, { minor }) => sum + minor, 0n);

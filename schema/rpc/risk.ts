@@ -4,8 +4,8 @@ import type { MoneyJson } from "../money.ts";
 import type { ActorRpc } from "./actor.ts";
 
 /**
- * `assess` decides and, unless it declines, reserves in the payer's velocity windows in the same turn; final per saga.
- * `release` gives the reservation back; `settle` ends it, counted, with what became of the payment.
+ * `assess` decides and, unless it declines, counts the payment in the payer's velocity windows in the same turn; final per saga. There is
+ * nothing to add when the payment succeeds. `release` takes it out again; `decline` does too, and counts a decline of the instrument.
  */
 export type RiskOp =
   | {
@@ -20,10 +20,9 @@ export type RiskOp =
       principal: Principal;
       correlation: string;
     }
-  | { op: "release"; saga: string; principal: Principal; correlation: string }
-  | { op: "settle"; saga: string; outcome: "succeeded" | "declined"; principal: Principal; correlation: string };
+  | { op: "release" | "decline"; saga: string; principal: Principal; correlation: string };
 
-export type RiskAnswer = { op: "assess"; decision: RiskDecision } | { op: "release" } | { op: "settle" };
+export type RiskAnswer = { op: "assess"; decision: RiskDecision } | { op: "release" } | { op: "decline" };
 
 /** One profile a person, named by the user id. */
 export type RiskRpc = ActorRpc & { applyOps(ops: RiskOp[]): Promise<RiskAnswer[]> };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createIdSource } from "../../schema/ids.ts";
+import { createIdSource, routeCharge } from "../../schema/ids.ts";
 import { readAll } from "../support/checker.ts";
 import { type Answer, type Api, api, poll } from "../support/client.ts";
 import { type Server, startServer } from "../support/server.ts";
@@ -415,12 +415,17 @@ type Cut = {
 };
 
 describe("an account that is kept in stripes", () => {
-  let pod: OpenPod;
   beforeAll(async () => {
-    pod = await openPod(server, { currencies: ["EUR", "CHF"] });
-    // Enough charges to meet every stripe: a key hashes to one of sixteen shards, four to a stripe.
+    // A pod's charges run in two shards, which share a stripe: as many pods as it takes to meet all four.
+    const pods = new Map<number, OpenPod>();
+    while (pods.size < 4) {
+      const pod = await openPod(server, { currencies: ["EUR", "CHF"] });
+      pods.set(routeCharge("", pod.id, "") % 4, pod);
+    }
+    const met = [...pods.values()];
     const paid = await Promise.all(
       Array.from({ length: 40 }, (_, index) => {
+        const pod = met[index % met.length] as OpenPod;
         const order = { amount: `${index + 1}.00`, currency: "CHF", from: "tok_ok", key: `stripe-${index}`, wait: 30 };
         return charge(pod.owner, pod, order);
       }),

@@ -5,10 +5,9 @@ CREATE TABLE `assessments` (
 	`charge` text,
 	`eur_minor` text NOT NULL,
 	`instrument` text,
-	`ended_at` integer
+	`at` integer NOT NULL
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `assessments_by_end` ON `assessments` (`ended_at`);--> statement-breakpoint
 CREATE TABLE `actor_state` (
 	`id` integer PRIMARY KEY NOT NULL,
 	`seq` integer NOT NULL,

@@ -10,7 +10,7 @@ import { type Scripted, scripted } from "../testing/port.ts";
 import { perform } from "./perform.ts";
 
 const yes: PermitAnswer = { ok: true, seq: 1, member_since: "2025-12-31T00:00:00.000Z" };
-const settled = (op: RiskOp) => (op.op === "assess" ? new Error("assessed") : { op: op.op });
+const takenOut = (op: RiskOp) => (op.op === "assess" ? new Error("assessed") : { op: op.op });
 
 const performing = async (saga: Saga, script: Scripted) => {
   const { port, calls } = scripted(script);
@@ -124,7 +124,7 @@ describe("the permit ends", () => {
   });
 });
 
-describe("the risk reservation ends", () => {
+describe("a payment that comes to nothing is", () => {
   const atAssess = (saga: Saga): Saga => {
     let at = saga;
     while (at.steps[at.cursor]?.name !== "assess") at = told(at, { outcome: "done" });
@@ -133,18 +133,18 @@ describe("the risk reservation ends", () => {
 
   it.each<[string, Saga, object]>([
     [
-      "counted against the instrument, when the provider declined",
+      "counted against its instrument, when the provider declined",
       failing(upTo(beginCharge("instrument"), "capture"), "payment_declined"),
-      { op: "settle", outcome: "declined" },
+      { op: "decline" },
     ],
     [
-      "released, when the provider could not be reached",
+      "taken out of the windows, when the provider could not be reached",
       failing(upTo(beginCharge("instrument"), "capture"), "upstream_unavailable"),
       { op: "release" },
     ],
-    ["released, when somebody took the charge back", cancel(inReview(), T0) as Saga, { op: "release" }],
+    ["taken out of the windows, when somebody took the charge back", cancel(inReview(), T0) as Saga, { op: "release" }],
   ])("%s", async (_name, saga, op) => {
-    const { risk } = await performing(atAssess(saga), { risk: settled });
+    const { risk } = await performing(atAssess(saga), { risk: takenOut });
     expect(risk[0]).toMatchObject(op);
   });
 });
@@ -152,22 +152,20 @@ describe("the risk reservation ends", () => {
 describe("conclude", () => {
   const saga = upTo(beginCharge("instrument"), "conclude");
 
-  it("ends permit and reservation, counted", async () => {
-    const { report, pod, risk } = await performing(saga, { pod: () => yes, risk: settled });
+  it("ends the permit, counted, and has nothing to say to the risk profile", async () => {
+    const { report, pod, risk } = await performing(saga, { pod: () => yes });
     expect(report.outcome).toBe("done");
-    expect([pod[0]?.op, risk[0]]).toMatchObject([
-      { op: "conclude", outcome: "succeeded", failure: null },
-      { op: "settle", outcome: "succeeded" },
-    ]);
+    expect(pod[0]?.op).toMatchObject({ op: "conclude", outcome: "succeeded", failure: null });
+    expect(risk).toEqual([]);
   });
 
   it("is not done before the pod has it", async () => {
-    const { report } = await performing(saga, { pod: () => reject("internal", "no"), risk: settled });
+    const { report } = await performing(saga, { pod: () => reject("internal", "no") });
     expect(report.outcome).toBe("unknown");
   });
 
-  it("breaks off with either call, and is then made again whole", async () => {
-    const { port } = scripted({ pod: () => yes, risk: () => new Error("lost") });
+  it("breaks off when the pod does not answer, and is then made again", async () => {
+    const { port } = scripted({ pod: () => new Error("lost") });
     const broken = await perform(saga, port).then(
       () => false,
       () => true,

@@ -65,19 +65,18 @@ export const announceStanding = async (saga: Saga, port: CallPort): Promise<void
   if (!answer.ok) throw new Error(`the pod was not told of ${saga.id}: ${answer.rejection.code}`);
 };
 
-const riskOp = (saga: Saga, op: RiskOp["op"], outcome: "succeeded" | "declined"): RiskOp => {
+const riskOp = (saga: Saga, op: RiskOp["op"]): RiskOp => {
   const { charge, pod, amount, source } = chargeInput(saga);
   const who = { saga: saga.id, principal: saga.principal, correlation: saga.correlation };
-  if (op === "release") return { op, ...who };
-  if (op === "settle") return { op, outcome, ...who };
+  if (op !== "assess") return { op, ...who };
   const memberSince = String(saga.steps[0]?.result?.member_since ?? saga.created_at);
   const instrument = source.type === "instrument" ? source.fingerprint : null;
   return { op, charge, pod, amount, instrument, member_since: memberSince, ...who };
 };
 
-/** Decides by the shipped rules and reserves in the payer's velocity windows, in one turn of the payer's profile. */
+/** Decides by the shipped rules and counts in the payer's velocity windows, in one turn of the payer's profile. */
 export const assess = async (saga: Saga, port: CallPort): Promise<Move> => {
-  const answer = await port.risk(chargeInput(saga).payer, riskOp(saga, "assess", "succeeded"));
+  const answer = await port.risk(chargeInput(saga).payer, riskOp(saga, "assess"));
   if (answer.op !== "assess") throw new Error("a risk profile answered another question");
   const { outcome, score, reasons } = answer.decision;
   const result = { outcome, score: String(score), reasons };
@@ -87,19 +86,16 @@ export const assess = async (saga: Saga, port: CallPort): Promise<Move> => {
   return { outcome: "declined", result, declined: { rejection, code: "risk_declined", decline_reason: null } };
 };
 
-/** Gives the velocity reservation back; a payment the provider declined counts as a decline of the instrument. */
+/** Takes the payment out of the velocity windows; one that the provider declined counts as a decline of the instrument. */
 export const releaseRisk = async (saga: Saga, port: CallPort): Promise<Move> => {
   const declined =
     saga.failure?.cause === "failed" && saga.failure.code === "payment_declined" && riskOf(saga) !== null;
-  await port.risk(chargeInput(saga).payer, riskOp(saga, declined ? "settle" : "release", "declined"));
+  await port.risk(chargeInput(saga).payer, riskOp(saga, declined ? "decline" : "release"));
   return { outcome: "done" };
 };
 
-/** Ends permit and reservation, counted. After it the pod's feed shows the charge. */
+/** Ends the permit, counted. After it the pod's feed shows the charge. */
 export const conclude = async (saga: Saga, port: CallPort): Promise<Move> => {
-  const [answer] = await Promise.all([
-    callPod(saga, concludeOp(saga, "succeeded", null), port),
-    port.risk(chargeInput(saga).payer, riskOp(saga, "settle", "succeeded")),
-  ]);
+  const answer = await callPod(saga, concludeOp(saga, "succeeded", null), port);
   return answer.ok ? { outcome: "done" } : { outcome: "unknown", error: answer.rejection };
 };

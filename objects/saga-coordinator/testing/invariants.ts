@@ -129,8 +129,9 @@ const checkCharge = (world: World, saga: Saga): void => {
   if (permit?.state !== "refused" && permit?.state !== expected) {
     world.violated(`${saga.id} is ${saga.status}, its permit ${permit?.state}, not ${expected}`);
   }
-  if (assessment?.state === "reserved") world.violated(`${saga.id} ended and its risk reservation did not`);
-  if (saga.status === "completed" && assessment?.state !== "succeeded") world.violated(`${saga.id} was not counted`);
+  const isCounted = assessment?.state === "counted";
+  if (saga.status === "compensated" && isCounted) world.violated(`${saga.id} came to nothing and is still counted`);
+  if (saga.status === "completed" && !isCounted) world.violated(`${saga.id} is not counted`);
 };
 
 const endOf = ({ failure }: Saga): string =>

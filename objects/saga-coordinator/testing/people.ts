@@ -60,9 +60,9 @@ export class PodModel {
 
 const outcomeOf = (op: PermitOp) => (op.op === "conclude" ? op.outcome : "released");
 
-type Assessment = { state: "reserved" | "refused" | "released" | "succeeded" | "declined"; decision: RiskDecision };
+type Assessment = { state: "counted" | "refused" | "released" | "declined"; decision: RiskDecision };
 
-/** A person's risk profile: decides by the amount alone, and reserves until released or settled. */
+/** A person's risk profile: decides by the amount alone, and counts what it let through until that is taken out. */
 export class RiskModel {
   readonly assessments = new Map<string, Assessment>();
 
@@ -71,14 +71,14 @@ export class RiskModel {
     if (op.op === "assess") {
       if (known !== undefined) return { op: "assess", decision: known.decision };
       const decision = judge(toMinor(op.amount));
-      this.assessments.set(op.saga, { state: decision.outcome === "decline" ? "refused" : "reserved", decision });
+      this.assessments.set(op.saga, { state: decision.outcome === "decline" ? "refused" : "counted", decision });
       return { op: "assess", decision };
     }
     if (known === undefined && op.op === "release") {
       const decision: RiskDecision = { outcome: "decline", score: 100, reasons: ["released"] };
       this.assessments.set(op.saga, { state: "released", decision });
-    } else if (known?.state === "reserved") {
-      this.assessments.set(op.saga, { ...known, state: op.op === "release" ? "released" : op.outcome });
+    } else if (known?.state === "counted") {
+      this.assessments.set(op.saga, { ...known, state: op.op === "release" ? "released" : "declined" });
     }
     return { op: op.op };
   }

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { ChargeRecord } from "../../../schema/charges.ts";
 import { createChargeBody, emptyBody, reviewBody } from "../../../schema/commands.ts";
 import { canonicalJson } from "../../../schema/events.ts";
-import { routeCommand, shardOf } from "../../../schema/ids.ts";
+import { routeCharge, shardOf } from "../../../schema/ids.ts";
 import { inRange, toMinor } from "../../../schema/money.ts";
 import type { PodRecord } from "../../../schema/pods.ts";
 import { accept, type Refused, type Result, reject } from "../../../schema/rejections.ts";
@@ -117,7 +117,7 @@ export const chargeRoutes = [
       // The route insists on a key, so there is one.
       const key = call.key ?? "";
       const scope = { subject: caller.user, command: "charge.create", key, request: canonicalJson(command.value) };
-      const shard = routeCommand(scope.subject, scope.command, seen.pod.id, key);
+      const shard = routeCharge(caller.user, seen.pod.id, key);
       const created = await actors.coordinator(shard)((coordinator) =>
         coordinator.createCharge(command.value, scope, waitMs(request.headers.get("prefer")), metaInPod(call)),
       );

@@ -1,1 +1,0 @@
-DROP INDEX `assessments_by_end`;
