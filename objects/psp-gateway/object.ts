@@ -51,16 +51,10 @@ export class PspGateway extends DurableObject<ObjectEnv> implements GatewayRpc {
     this.#quarantine = new Quarantine(ctx.storage.sql);
   }
 
-  /** Makes one call to the provider, if it may be made now. Never throws for anything the provider or the network does. */
-  async execute(call: GatewayCall): Promise<GatewayAnswer> {
-    const door = this.#actor.closedDoor;
-    if (door !== null) return { outcome: "not_sent", retry_after_ms: CLOSED_DOOR_RETRY_MS, detail: door.detail };
-    const { adapter, guard } = this.#open();
-    const guarded = await guard.run(call.call, call.reference, (signal) =>
-      perform(adapter, call, signal).catch((error) => broken<GatewayAnswer>(error, ADAPTER_FAILED)),
-    );
-    if (guarded.made) return guarded.answer;
-    return { outcome: "not_sent", retry_after_ms: guarded.retryAfterMs, detail: guarded.detail };
+  /** Makes calls to the provider, each if it may be made now. Never throws for anything the provider or the network does. */
+  async execute(calls: GatewayCall[], answered: (index: number, answer: GatewayAnswer) => void): Promise<void> {
+    // Awaited, for what was passed to this call is gone when it returns.
+    await Promise.all(calls.map(async (call, index) => answered(index, await this.#execute(call))));
   }
 
   /** Whether the provider knows an instrument, by the house's fingerprint of it; `known: null` when that cannot be said now. */
@@ -119,6 +113,17 @@ export class PspGateway extends DurableObject<ObjectEnv> implements GatewayRpc {
 
   override async alarm() {
     await this.#actor.alarm();
+  }
+
+  async #execute(call: GatewayCall): Promise<GatewayAnswer> {
+    const door = this.#actor.closedDoor;
+    if (door !== null) return { outcome: "not_sent", retry_after_ms: CLOSED_DOOR_RETRY_MS, detail: door.detail };
+    const { adapter, guard } = this.#open();
+    const guarded = await guard.run(call.call, call.reference, (signal) =>
+      perform(adapter, call, signal).catch((error) => broken<GatewayAnswer>(error, ADAPTER_FAILED)),
+    );
+    if (guarded.made) return guarded.answer;
+    return { outcome: "not_sent", retry_after_ms: guarded.retryAfterMs, detail: guarded.detail };
   }
 
   /** The adapter, made with the first call: reads and the quarantine need no settings. */

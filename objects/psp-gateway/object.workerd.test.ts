@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env as untypedEnv } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { GENESIS_HASH } from "../../schema/events.ts";
-import type { GatewayCall, GatewayRpc, QuarantineEntry } from "../../schema/rpc/gateway.ts";
+import type { GatewayAnswer, GatewayCall, GatewayRpc, QuarantineEntry } from "../../schema/rpc/gateway.ts";
 import { BULKHEAD } from "./bulkhead.ts";
 import { BREAKER_POLICY } from "./decide.ts";
 import type { PspGateway } from "./object.ts";
@@ -13,6 +13,15 @@ const gateways = (untypedEnv as unknown as { GATEWAYS: DurableObjectNamespace<Ps
 const stub = () => gateways.getByName("sandbox");
 /** The stub by its contract: the type of a stub of ours nests too deep for the compiler. */
 const gateway = () => stub() as unknown as GatewayRpc & { describe(): Promise<{ quarantine_dropped: number }> };
+
+/** One call alone. */
+const execute = async (call: GatewayCall): Promise<GatewayAnswer> => {
+  const answers: GatewayAnswer[] = [];
+  await gateway().execute([call], (_, answer) => void answers.push(answer));
+  const [answer] = answers;
+  if (answer === undefined || answers.length > 1) throw new Error(`a call was answered ${answers.length} times`);
+  return answer;
+};
 
 const realFetch = globalThis.fetch;
 type Sent = { url: string; method: string; key: string | null; body: string };
@@ -63,7 +72,7 @@ const advance = (ms: number) => void vi.setSystemTime(Date.now() + ms);
 const breakDown = async () => {
   provider = breaksDown;
   for (let n = 0; n < BREAKER_POLICY.faults; n++) {
-    await gateway().execute(capture());
+    await execute(capture());
     advance(BREAKER_POLICY.spanMs);
   }
 };
@@ -87,7 +96,7 @@ describe("the gateway", () => {
     provider = captures;
     const before = (await gateway().head()).seq;
     const call = capture();
-    expect(await gateway().execute(call)).toEqual({
+    expect(await execute(call)).toEqual({
       outcome: "state",
       state: "captured",
       provider_ref: "psp_1",
@@ -113,7 +122,7 @@ describe("the gateway", () => {
 
   test("says unknown of a connection that is refused, because the runtime cannot tell it from one that is lost", async () => {
     provider = () => realFetch("http://127.0.0.1:1/", { method: "POST", body: "{}" });
-    expect(await gateway().execute(capture())).toEqual({ outcome: "unknown", detail: "the connection was lost" });
+    expect(await execute(capture())).toEqual({ outcome: "unknown", detail: "the connection was lost" });
   });
 
   test("stops asking a provider that is down, also after an eviction, and tries again with a probe", async () => {
@@ -121,9 +130,9 @@ describe("the gateway", () => {
     await breakDown();
     const calls = sent.length;
     const refused = { outcome: "not_sent", retry_after_ms: expect.any(Number), detail: expect.any(String) };
-    expect(await gateway().execute(capture())).toEqual(refused);
+    expect(await execute(capture())).toEqual(refused);
     await evictDurableObject(stub());
-    expect(await gateway().execute(capture())).toEqual(refused);
+    expect(await execute(capture())).toEqual(refused);
     expect(sent).toHaveLength(calls);
     expect((await gateway().describe()).breakers.find(({ operation }) => operation === "capture")).toEqual({
       operation: "capture",
@@ -131,11 +140,11 @@ describe("the gateway", () => {
       failures: 0,
       opened_at: expect.stringMatching(/Z$/),
     });
-    expect(await gateway().execute({ call: "query", reference: "chg_1" })).toMatchObject({ outcome: "unknown" });
+    expect(await execute({ call: "query", reference: "chg_1" })).toMatchObject({ outcome: "unknown" });
 
     provider = captures;
     advance(BREAKER_POLICY.openMs);
-    expect(await gateway().execute(capture())).toMatchObject({ state: "captured" });
+    expect(await execute(capture())).toMatchObject({ state: "captured" });
     const events = await gateway().eventsSince(before, 10);
     expect(events.map(({ event }) => event.type)).toEqual(["breaker.opened", "breaker.half_opened", "breaker.closed"]);
     const head = await gateway().head();
@@ -147,11 +156,11 @@ describe("the gateway", () => {
     await breakDown();
     advance(BREAKER_POLICY.openMs);
     provider = captures;
-    await gateway().execute(capture());
+    await execute(capture());
     provider = async () => {
       throw new Error(`cannot reach ${TOKEN}`);
     };
-    expect(JSON.stringify(await gateway().execute(capture()))).not.toContain(TOKEN);
+    expect(JSON.stringify(await execute(capture()))).not.toContain(TOKEN);
     expect(JSON.stringify(await gateway().lookupInstrument(`${TOKEN}_2`))).not.toContain(TOKEN);
     expect(await everythingStored()).not.toContain(TOKEN);
     expect(JSON.stringify(logged.mock.calls)).not.toContain(TOKEN);
@@ -170,7 +179,7 @@ describe("the gateway", () => {
       underWay--;
       return captures(request);
     };
-    const calls = Array.from({ length: 140 }, () => gateway().execute(capture()));
+    const calls = Array.from({ length: 140 }, () => execute(capture()));
     await vi.waitFor(() => expect(underWay).toBe(BULKHEAD.inFlight));
     expect((await gateway().describe()).in_flight).toBe(BULKHEAD.inFlight);
     open();
@@ -178,6 +187,25 @@ describe("the gateway", () => {
     expect(answers.every((answer) => answer.outcome === "state")).toBe(true);
     expect(most).toBe(BULKHEAD.inFlight);
     expect((await gateway().describe()).in_flight).toBe(0);
+  });
+
+  test("answers each of the calls that came together as soon as its own answer is there", async () => {
+    const [slow, quick] = ["chg_slow", "chg_quick"];
+    let answerSlow: () => void = () => undefined;
+    const waits = new Promise<void>((resolve) => {
+      answerSlow = resolve;
+    });
+    provider = async (request) => {
+      const { reference } = (await request.clone().json()) as { reference: string };
+      if (reference === slow) await waits;
+      return captures(request);
+    };
+    const answered: number[] = [];
+    const call = gateway().execute([capture(slow), capture(quick)], (index) => void answered.push(index));
+    await vi.waitFor(() => expect(answered).toEqual([1]));
+    answerSlow();
+    await call;
+    expect(answered).toEqual([1, 0]);
   });
 });
 
@@ -313,11 +341,11 @@ describe("a gateway whose log was tampered with", () => {
   test("sends nothing and says so, and names the event", async () => {
     provider = captures;
     await rewrite("sandbox", "sondbox");
-    expect(await gateway().execute(capture())).toMatchObject({ outcome: "not_sent" });
+    expect(await execute(capture())).toMatchObject({ outcome: "not_sent" });
     expect(await gateway().lookupInstrument("tok_new")).toEqual({ known: null });
     expect(sent).toEqual([]);
     expect((await gateway().verifyLog(0, GENESIS_HASH, 10)).failure).toMatchObject({ seq: 1 });
     await rewrite("sondbox", "sandbox");
-    expect(await gateway().execute(capture())).toMatchObject({ state: "captured" });
+    expect(await execute(capture())).toMatchObject({ state: "captured" });
   });
 });

@@ -8,7 +8,7 @@ const MAX_OPS = 256;
 export const CALL_TIMEOUT_MS = 30_000;
 
 /** The platform's `scheduler.wait`, as far as it is needed here. */
-type Wait = (ms: number, options: { signal: AbortSignal }) => Promise<unknown>;
+export type Wait = (ms: number, options: { signal: AbortSignal }) => Promise<unknown>;
 
 /** The call's answer, or a fault when it takes too long; what it answers after that is not heard. */
 export const inTime = async <T>(call: Promise<T>, target: string, wait: Wait): Promise<T> => {

@@ -40,7 +40,11 @@ export type InstrumentAnswer = { known: true; fingerprint: string } | { known: f
 export type QuarantineEntry = { reason: string; source: string; body: string; received_at: string };
 
 export type GatewayRpc = ActorRpc & {
-  execute(call: GatewayCall): Promise<GatewayAnswer>;
+  /**
+   * Makes calls to the provider, side by side; `answered` is told of each when its answer is there. Over when all are: they are at most as many
+   * as one call of the platform may have connections.
+   */
+  execute(calls: GatewayCall[], answered: (index: number, answer: GatewayAnswer) => void): Promise<void>;
   /** Whether the connector knows an instrument; `known: null` when it cannot say now. */
   lookupInstrument(token: string): Promise<InstrumentAnswer>;
   /** Keeps what could not be verified or routed, bounded by the connector's quota. */

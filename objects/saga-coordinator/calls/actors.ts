@@ -1,7 +1,7 @@
 import { chargeInput } from "../../../schema/charges.ts";
 import type { AccountAnswer, AccountOp, AccountRpc } from "../../../schema/rpc/account.ts";
 import { DESK, type DeskAnswer, type DeskOp, type DeskRpc, type HedgeAnswer } from "../../../schema/rpc/desk.ts";
-import type { GatewayRpc } from "../../../schema/rpc/gateway.ts";
+import type { GatewayAnswer, GatewayCall, GatewayRpc } from "../../../schema/rpc/gateway.ts";
 import type { PermitAnswer, PermitCall, PodRpc } from "../../../schema/rpc/pod.ts";
 import type { RiskAnswer, RiskOp, RiskRpc } from "../../../schema/rpc/risk.ts";
 import type { Saga } from "../../../schema/sagas.ts";
@@ -9,12 +9,16 @@ import type { ObjectEnv } from "../../kit/env.ts";
 import type { SealedFields } from "../../kit/sealed-fields.ts";
 import { callActor } from "../../kit/stub.ts";
 import { inTime, Lanes } from "../lanes.ts";
+import { Together } from "../together.ts";
 import type { CallPort } from "./port.ts";
 
 const macrotask = () => scheduler.wait(0);
 const wait = (ms: number, options: { signal: AbortSignal }) => scheduler.wait(ms, options);
 
-/** The calls of a shard, made to the real actors: in lanes to pods, profiles and accounts, one by one to a provider's gateway. */
+/** A call of the platform has no more connections than this open at once: what exceeds them would wait for the others. */
+const CONNECTIONS = 6;
+
+/** The calls of a shard, made to the real actors: in lanes to pods, profiles and accounts, together to a provider's gateway. */
 export const actorCalls = (
   env: ObjectEnv,
   sealed: SealedFields,
@@ -36,6 +40,12 @@ export const actorCalls = (
   const atDesk = (ops: DeskOp[]): Promise<DeskAnswer[]> =>
     callActor<DeskRpc, DeskAnswer[]>(env.FX_DESKS, DESK, (actor) => actor.applyOps(ops));
   const desks = new Lanes<DeskOp, DeskAnswer>((_desk, ops) => atDesk(ops), macrotask);
+  // Not made again here: whether a call to a provider may be repeated is the journal's to say.
+  const gateways = new Together<GatewayCall, GatewayAnswer>(
+    (connector, calls, answered) => (env.GATEWAYS.getByName(connector) as GatewayRpc).execute(calls, answered),
+    CONNECTIONS,
+    macrotask,
+  );
   return {
     pod: (pod, call) => pods.submit(pod, call),
     risk: (user, op) => profiles.submit(user, op),
@@ -53,14 +63,7 @@ export const actorCalls = (
         DESK,
         wait,
       ),
-    // Not retried here: whether a call to a provider may be repeated is the journal's to say.
-    provider: async (connector, call) => {
-      const gateway = env.GATEWAYS.getByName(connector) as GatewayRpc;
-      return inTime(gateway.execute(call), connector, wait).catch(() => ({
-        outcome: "unknown" as const,
-        detail: "the gateway did not answer",
-      }));
-    },
+    provider: (connector, call) => gateways.submit(connector, call),
     instrument: async (id) => {
       const found = saga(id);
       const input = found === null ? null : chargeInput(found);

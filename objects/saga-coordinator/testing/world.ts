@@ -2,11 +2,12 @@ import { createIdSource, type IdSource, SHARDS } from "../../../schema/ids.ts";
 import type { AccountOp } from "../../../schema/rpc/account.ts";
 import type { InboxItem } from "../../../schema/rpc/coordinator.ts";
 import type { DeskOp, HedgeCall } from "../../../schema/rpc/desk.ts";
-import type { GatewayCall } from "../../../schema/rpc/gateway.ts";
+import type { GatewayAnswer, GatewayCall } from "../../../schema/rpc/gateway.ts";
 import type { PermitCall } from "../../../schema/rpc/pod.ts";
 import type { RiskOp } from "../../../schema/rpc/risk.ts";
 import type { ObjectEnv } from "../../kit/env.ts";
 import type { CallTable } from "../calls/perform.ts";
+import type { Answered } from "../together.ts";
 import { takeWebhook } from "../webhooks.ts";
 import { AccountModel } from "./accounts.ts";
 import { DeskModel } from "./desk.ts";
@@ -162,7 +163,8 @@ export class World {
         cut: (epoch: number, listed: string[]) => this.network.call(() => this.accounts.get(name).cut(epoch, listed)),
       })),
       GATEWAYS: byName(() => ({
-        execute: (call: GatewayCall) => this.network.execute(this.provider, call),
+        execute: (calls: GatewayCall[], answered: Answered<GatewayAnswer>) =>
+          Promise.all(calls.map(async (call, at) => answered(at, await this.network.execute(this.provider, call)))),
         lookupInstrument: () => this.network.call(() => ({ known: true, fingerprint: "fp" })),
       })),
       FX_DESKS: byName(() => ({

@@ -1,0 +1,60 @@
+import { inTime, type Wait } from "./lanes.ts";
+
+/** Tells the answer to one of the operations of a call, by its place in it. */
+export type Answered<Answer> = (index: number, answer: Answer) => void;
+
+/**
+ * What is asked of a provider at the same moment leaves in one call, and each is answered when its own answer is there: one that is
+ * slow holds up none of the others, and none that comes later. A call ends when all of its operations are answered; one that fails, or is not over
+ * in time, fails those that were not.
+ */
+export class Together<Op, Answer> {
+  readonly #call: (target: string, ops: Op[], answered: Answered<Answer>) => Promise<void>;
+  readonly #most: number;
+  readonly #macrotask: () => Promise<unknown>;
+  readonly #wait: Wait;
+  readonly #gathering = new Map<string, Asked<Op, Answer>[]>();
+
+  /** `most`: operations one call carries. */
+  constructor(
+    call: (target: string, ops: Op[], answered: Answered<Answer>) => Promise<void>,
+    most: number,
+    macrotask: () => Promise<unknown>,
+    wait: Wait = (ms, options) => scheduler.wait(ms, options),
+  ) {
+    this.#call = call;
+    this.#most = most;
+    this.#macrotask = macrotask;
+    this.#wait = wait;
+  }
+
+  submit(target: string, op: Op): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const asked: Asked<Op, Answer> = { op, resolve, reject };
+      const gathered = this.#gathering.get(target);
+      if (gathered !== undefined) {
+        gathered.push(asked);
+        return;
+      }
+      this.#gathering.set(target, [asked]);
+      void this.#leave(target);
+    });
+  }
+
+  async #leave(target: string): Promise<void> {
+    await this.#macrotask();
+    const gathered = this.#gathering.get(target) ?? [];
+    this.#gathering.delete(target);
+    while (gathered.length > 0) void this.#ask(target, gathered.splice(0, this.#most));
+  }
+
+  async #ask(target: string, asked: Asked<Op, Answer>[]): Promise<void> {
+    const ops = asked.map(({ op }) => op);
+    const call = this.#call(target, ops, (index, answer) => asked[index]?.resolve(answer));
+    // To those that are answered it is nothing that the call failed, or left others out.
+    const fail = (error: unknown) => asked.map(({ reject }) => reject(error));
+    await inTime(call, target, this.#wait).then(() => fail(new Error(`${target} left an operation unanswered`)), fail);
+  }
+}
+
+type Asked<Op, Answer> = { op: Op; resolve: (answer: Answer) => void; reject: (error: unknown) => void };
