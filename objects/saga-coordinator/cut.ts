@@ -23,7 +23,7 @@ const WIDTH = 16;
 export const moveEpoch = (turn: ShardTurn, epoch: number, meta: Parameters<ShardTurn["append"]>[2]): void => {
   if (turn.state.cutEpoch > epoch) return;
   turn.append("cut.moved", { epoch: String(epoch + 1) }, meta);
-  const open = openTransfers(turn.sql, epoch).map((saga) => ({
+  const open = openTransfers(turn, epoch).map((saga) => ({
     id: transferOf(saga).id,
     legs: postingsOf(saga, epoch).map(({ leg, transfer }) => ({ ...leg, transfer })),
   }));

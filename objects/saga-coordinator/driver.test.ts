@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Saga } from "../../schema/sagas.ts";
+import { Driver } from "./driver.ts";
 import { SAGA_TIMER, WATCH_TIMER } from "./journal.ts";
 import type { Shard } from "./testing/shard.ts";
 import { charge, fund, POD, transfer } from "./testing/stories.ts";
@@ -54,10 +55,10 @@ describe("a live saga", () => {
     await world.run(1_000, () => shard.sagas.length > 0);
     // A drive that breaks off leaves the intent in the journal and nothing else: as if its process had gone without a restart.
     shard.crash();
-    const { storage } = shard.disk;
-    storage.sql.exec("UPDATE sagas SET open = 0");
+    const resume = vi.spyOn(Driver.prototype, "resume").mockResolvedValue();
     void shard.parts;
-    storage.sql.exec("UPDATE sagas SET open = 1");
+    expect(resume).toHaveBeenCalledOnce();
+    resume.mockRestore();
     await world.run(60_000, () => shard.isIdle);
     expect(only().status).toBe("completed");
   });

@@ -10,9 +10,9 @@ import { announceStanding } from "./calls/pod.ts";
 import type { CallPort } from "./calls/port.ts";
 import { type StepReport, takeUp } from "./decide.ts";
 import { type Committed, changeFamily, ruled } from "./family.ts";
+import { type IdList, idsAfter } from "./id-list.ts";
 import {
   leaveToWatch,
-  liveSagas,
   loadSaga,
   lookAgain,
   type Said,
@@ -162,7 +162,7 @@ export class Driver {
 
   /** The shard's watch: takes up what has no timer of its own and nobody drives. */
   watch(): void {
-    void this.#takeUpAll((after, limit) => watchedSagas(this.#actor.sql, after, limit));
+    void this.#takeUpAll((after, limit) => watchedSagas(this.#actor.sql, this.#actor.state, after, limit));
     this.#actor.turn(watchOn);
   }
 
@@ -183,10 +183,10 @@ export class Driver {
 
   /** After a restart: every live saga is taken up at once, in pages, without waiting for its timer. */
   resume(): Promise<void> {
-    return this.#takeUpAll((after, limit) => liveSagas(this.#actor.sql, after, limit));
+    return this.#takeUpAll((after, limit) => idsAfter(this.#actor.state.live, after, limit));
   }
 
-  async #takeUpAll(read: (after: string, limit: number) => string[]): Promise<void> {
+  async #takeUpAll(read: (after: string, limit: number) => IdList): Promise<void> {
     let after = "";
     for (;;) {
       const page = read(after, RESUME_PAGE);

@@ -184,7 +184,7 @@ describe("a bug in the rules of a saga", () => {
     await settles();
     const { id, ...rest } = parkBroken(parent(), "Error", world.sim.now);
     const doc = JSON.stringify({ id, ...rest, version: 999 });
-    shard.disk.storage.sql.exec("UPDATE sagas SET doc = ?, open = 0 WHERE id = ?", doc, id);
+    shard.disk.storage.sql.exec("UPDATE sagas SET doc = ? WHERE id = ?", doc, id);
     changed(child(), approve);
     world.at(shard, () => void shard.parts.driver.drive(child()));
     await settles();

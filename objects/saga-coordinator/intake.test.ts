@@ -421,28 +421,15 @@ describe("a shard that is nearly full", () => {
 });
 
 describe("a shard with too much under way", () => {
-  /** Sagas that are live and nothing more, and whose time has not come, as many as it takes for `live` in all. */
+  /** Sagas that are live and nothing more, as many as it takes for `live` in all. */
   const fill = (live: number): void => {
-    void shard.parts;
-    const { sql } = shard.disk.storage;
-    const numbers = JSON.stringify(Array.from({ length: live }, (_, at) => at));
-    const columns = "'old-' || value, 'charge', 'waiting', 1, '{}'";
-    sql.exec(`INSERT INTO sagas (id, kind, status, open, doc) SELECT ${columns} FROM json_each(?)`, numbers);
-    began(live);
-    const due = world.sim.now + 86_400_000;
-    sql.exec(
-      "INSERT INTO timers (kind, key, due_at) SELECT 'saga', 'old-' || value, ? FROM json_each(?)",
-      due,
-      numbers,
-    );
-  };
-  const began = (more: number): void => {
     const { actor } = shard.parts;
-    actor.state = { ...actor.state, began: actor.state.began + more };
+    const old = Array.from({ length: live }, (_, at) => `old-${String(at).padStart(5, "0")}`);
+    actor.state = { ...actor.state, live: [...old, ...actor.state.live] };
   };
   const empty = (): void => {
-    shard.disk.storage.sql.exec("DELETE FROM sagas WHERE id LIKE 'old-%'");
-    shard.disk.storage.sql.exec("DELETE FROM timers WHERE key LIKE 'old-%'");
+    const { actor } = shard.parts;
+    actor.state = { ...actor.state, live: actor.state.live.filter((id) => !id.startsWith("old-")) };
   };
   const FULL = { kind: "problem", rejection: { code: "overloaded", retry_after: 2 } };
 

@@ -33,7 +33,7 @@ import type { Driver } from "./driver.ts";
 import { beginFamily } from "./family.ts";
 import { type Begun, chargeAnswer, FirstAnswer, problem, type Settled, transferAnswer } from "./first-answer.ts";
 import { Instruments } from "./instruments.ts";
-import { countLive, nameActors, type ShardTurn } from "./journal.ts";
+import { nameActors, type ShardTurn } from "./journal.ts";
 import { Lanes } from "./lanes.ts";
 import { closedPeriod } from "./periods.ts";
 import { claimId, findOriginal, reversalInput, reversalScope, takeOriginal } from "./reversals.ts";
@@ -53,9 +53,9 @@ const MOST_REMEMBERED = 20_000;
 /** When a full shard is worth asking again, seconds. */
 const FULL_RETRY_S = 2;
 
-/** Why the shard begins nothing now; null: it does. What has not ended is live or parked, and is only counted where it is many. */
-const fullness = ({ began, ended }: ShardState, sql: SqlStorage): Rejection | null =>
-  began - ended < MAX_LIVE || countLive(sql, MAX_LIVE) < MAX_LIVE
+/** Why the shard begins nothing now; null: it does. */
+const fullness = ({ live }: ShardState): Rejection | null =>
+  live.length < MAX_LIVE
     ? null
     : reject("overloaded", "too much is under way here", { retry_after: FULL_RETRY_S }).rejection;
 
@@ -109,7 +109,7 @@ export class Intake {
       return chargeAnswer(await this.#answers.replay(known, asked, waitMs, meta));
     }
     // Asked here, before anybody is called for it, and once more where it begins.
-    const full = actor.nearlyFull ?? fullness(actor.state, actor.sql);
+    const full = actor.nearlyFull ?? fullness(actor.state);
     if (full !== null) return problem(full, meta);
     const settling = await settlingOf(this.#deps.env, command, key.request);
     if (!settling.ok) return problem(settling.rejection, meta);
@@ -153,7 +153,7 @@ export class Intake {
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
     if (known !== null) return transferAnswer(command.id, await this.#answers.replay(known, request, waitMs, meta));
-    const full = actor.nearlyFull ?? fullness(actor.state, actor.sql);
+    const full = actor.nearlyFull ?? fullness(actor.state);
     if (full !== null) return problem(full, meta);
     const checked = checkTransfer(command, shard, actor.clock.now());
     if (!checked.ok) return problem(checked.rejection, meta);
@@ -188,7 +188,7 @@ export class Intake {
     const request = canonicalJson(command);
     const known = findCommand(actor.sql, scope);
     if (known !== null) return transferAnswer(command.id, await this.#answers.replay(known, request, waitMs, meta));
-    const full = actor.nearlyFull ?? fullness(actor.state, actor.sql);
+    const full = actor.nearlyFull ?? fullness(actor.state);
     if (full !== null) return problem(full, meta);
     const original = findOriginal(actor.sql, command.reverses);
     if (!original.ok) return problem(original.rejection, meta);
@@ -234,7 +234,7 @@ export class Intake {
     const row = findCommand(turn.sql, scope);
     if (row !== null) return { kind: "known", row };
     // What admits may write, so it is asked last.
-    const rejection = fullness(turn.state, turn.sql) ?? admit(turn);
+    const rejection = fullness(turn.state) ?? admit(turn);
     if (rejection !== null) return { kind: "refused", rejection };
     rememberCommand(turn, { scope, target: first.id, request, request_id: meta.correlation });
     const family = beginFamily(turn, definition, first, scope);

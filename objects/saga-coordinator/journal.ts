@@ -5,6 +5,7 @@ import type { Turn } from "../kit/actor.ts";
 import { postedLegs, redirectedLegs, transferOf } from "./calls/accounts.ts";
 import { nextLook } from "./decide.ts";
 import { accountsOf } from "./definitions/ledger-transfer.ts";
+import { type IdList, idsAfter } from "./id-list.ts";
 import type { ShardState } from "./state.ts";
 
 export type ShardTurn = Turn<ShardState>;
@@ -26,31 +27,13 @@ export const loadSaga = (sql: SqlStorage, id: string): Saga | null => {
   return row === undefined ? null : (JSON.parse(row.doc) as Saga);
 };
 
-/** Of the open sagas, one that is not live is parked with a leg that nobody has acknowledged. */
-const LIVE = "open = 1 AND status <> 'parked'";
-
-/** How many sagas are live, counted no further than `limit`. */
-export const countLive = (sql: SqlStorage, limit: number): number => {
-  const query = `SELECT count(*) AS live FROM (SELECT 1 FROM sagas WHERE ${LIVE} LIMIT ?)`;
-  return sql.exec<{ live: number }>(query, limit).toArray()[0]?.live ?? 0;
-};
-
-/** Live sagas after `after` in id order, at most `limit`. */
-export const liveSagas = (sql: SqlStorage, after: string, limit: number): string[] =>
-  idsOf(sql, `SELECT id FROM sagas WHERE ${LIVE} AND id > ? ORDER BY id LIMIT ?`, after, limit);
-
 /** Live sagas without a timer of their own, after `after` in id order, at most `limit`. */
-export const watchedSagas = (sql: SqlStorage, after: string, limit: number): string[] => {
-  const timed = "SELECT 1 FROM timers WHERE kind = ? AND key = sagas.id";
-  const query = `SELECT id FROM sagas WHERE ${LIVE} AND NOT EXISTS (${timed}) AND id > ? ORDER BY id LIMIT ?`;
-  return idsOf(sql, query, SAGA_TIMER, after, limit);
+export const watchedSagas = (sql: SqlStorage, { live }: ShardState, after: string, limit: number): IdList => {
+  const timed = sql.exec<{ key: string }>("SELECT key FROM timers WHERE kind = ?", SAGA_TIMER).toArray();
+  const ids = new Set(timed.map(({ key }) => key));
+  const watched = ids.size === 0 ? live : live.filter((id) => !ids.has(id));
+  return idsAfter(watched, after, limit);
 };
-
-const idsOf = (sql: SqlStorage, query: string, ...bound: (string | number)[]): string[] =>
-  sql
-    .exec<{ id: string }>(query, ...bound)
-    .toArray()
-    .map((row) => row.id);
 
 const eventMeta = (saga: Saga) => ({ principal: saga.principal, correlation: saga.correlation, causation: saga.id });
 
@@ -82,30 +65,23 @@ const namesMore = (before: Saga, after: Saga): boolean =>
   redirectedLegs(after) > redirectedLegs(before) || transferOf(after).legs.length > transferOf(before).legs.length;
 
 const store = (turn: ShardTurn, before: Saga | null, saga: Saga, scope: string | null = null): Saga => {
-  const [open, tag, doc] = [isOpen(saga) ? 1 : 0, openTag(saga), JSON.stringify(saga)];
+  const [tag, doc] = [openTag(saga), JSON.stringify(saga)];
   if (before === null) {
     turn.sql.exec(
-      "INSERT INTO sagas (id, kind, status, open, open_tag, scope, doc) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO sagas (id, kind, status, open_tag, scope, doc) VALUES (?, ?, ?, ?, ?, ?)",
       saga.id,
       saga.kind,
       saga.status,
-      open,
       tag,
       scope,
       doc,
     );
   } else {
-    // SQLite writes the index of every column it is told to set, changed or not, and each is a row that is paid for.
-    const opens = isOpen(before) === isOpen(saga) ? "" : `open = ${open}, `;
-    const update = `UPDATE sagas SET ${opens}status = ?, open_tag = ?, doc = ? WHERE id = ?`;
-    turn.sql.exec(update, saga.status, tag, doc, saga.id);
+    turn.sql.exec("UPDATE sagas SET status = ?, open_tag = ?, doc = ? WHERE id = ?", saga.status, tag, doc, saga.id);
   }
   keepTimer(turn, saga);
   return saga;
 };
-
-/** True while a saga is looked for without its id: it may still be driven, or a cut has to ask about a leg of its. */
-const isOpen = (saga: Saga): boolean => isLive(saga) || openTag(saga) !== null;
 
 /** The tag while a leg that was let out may be unacknowledged: the legs a cut has to ask about. */
 const openTag = (saga: Saga): number | null => {
@@ -162,14 +138,18 @@ export const lookAgain = (turn: ShardTurn, id: string): void => {
 
 /** After the watch has looked: it goes on while a saga relies on it. */
 export const watchOn = (turn: ShardTurn): void => {
-  if (watchedSagas(turn.sql, "", 1).length === 0) turn.timers.clear(WATCH_TIMER, "");
+  if (watchedSagas(turn.sql, turn.state, "", 1).length === 0) turn.timers.clear(WATCH_TIMER, "");
   else turn.timers.set(WATCH_TIMER, "", turn.now + WATCHDOG_MS);
 };
 
-/** Legs of transfers tagged at most `epoch` that some account may not have acknowledged. */
-export const openTransfers = (sql: SqlStorage, epoch: number) =>
+/** Transfers tagged at most `epoch` with a leg that some account may not have acknowledged: of sagas that are live, or stopped for a person. */
+export const openTransfers = ({ sql, state }: Pick<ShardTurn, "sql" | "state">, epoch: number): Saga[] =>
   sql
-    .exec<{ doc: string }>("SELECT doc FROM sagas WHERE open = 1 AND open_tag <= ? ORDER BY id", epoch)
+    .exec<{ doc: string }>(
+      "SELECT doc FROM sagas WHERE id IN (SELECT value FROM json_each(?)) AND open_tag <= ? ORDER BY id",
+      JSON.stringify([...state.live, ...state.stopped]),
+      epoch,
+    )
     .toArray()
     .map((row) => JSON.parse(row.doc) as Saga);
 

@@ -19,7 +19,7 @@ import { cutPage, moveEpoch } from "./cut.ts";
 import { cancel, resolveWait } from "./decide.ts";
 import { Driver } from "./driver.ts";
 import { Intake } from "./intake.ts";
-import { liveSagas, loadSaga, nameActors, SAGA_TIMER, type ShardTurn, TELL_TIMER, WATCH_TIMER } from "./journal.ts";
+import { loadSaga, nameActors, SAGA_TIMER, type ShardTurn, TELL_TIMER, WATCH_TIMER } from "./journal.ts";
 import { migrations } from "./migrations.ts";
 import { operateSaga } from "./operations.ts";
 import { PERIOD_TIMER, Periods } from "./periods.ts";
@@ -81,7 +81,7 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     });
     this.#periods = new Periods(actor, env, shard);
     // Whatever stopped this object, the sagas it left are taken up as it wakes.
-    if (actor.closedDoor === null && liveSagas(actor.sql, "", 1).length > 0) ctx.waitUntil(this.#driver.resume());
+    if (actor.closedDoor === null && actor.state.live.length > 0) ctx.waitUntil(this.#driver.resume());
   }
 
   createCharge(command: rpc.CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<rpc.ChargeAnswer> {
@@ -166,7 +166,7 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     return this.#record(await this.#driveToEnd(changed));
   }
 
-  async inbox(item: rpc.InboxItem): Promise<"stored" | "duplicate" | "unroutable"> {
+  async inbox(item: rpc.InboxItem): Promise<rpc.WebhookFate> {
     const { fate, moved } = await takeWebhook(this.#driver, item);
     if (moved !== null) this.ctx.waitUntil(this.#driver.drive(moved));
     return fate;

@@ -9,7 +9,7 @@ import type { ObjectEnv } from "../kit/env.ts";
 import { callActor } from "../kit/stub.ts";
 import { findCommand, keyOf, mismatch, rememberCommand } from "./answers.ts";
 import { transferInput } from "./definitions/ledger-transfer.ts";
-import { liveSagas, loadSaga, type ShardTurn } from "./journal.ts";
+import { loadSaga, type ShardTurn } from "./journal.ts";
 import type { ShardState } from "./state.ts";
 
 /** Set while some shard may not know of the newest end. */
@@ -17,7 +17,6 @@ export const PERIOD_TIMER = "period";
 const AGAIN_MS = 5_000;
 /** From the second round on: by then a shard that does not answer has something wrong with it. */
 const LATER_MS = 60_000;
-const PAGE = 500;
 
 /** Why a transfer that claims a moment may not begin in this shard; null when it may. Judged in the commit that begins it. */
 export const closedPeriod = (turn: ShardTurn, effectiveAt: string | undefined): Rejection | null => {
@@ -66,20 +65,13 @@ const decide = (
 };
 
 /** Transfers begun before a period's end was known here that claim a moment in it and have not ended. */
-export const underWay = (sql: SqlStorage, until: string): number => {
-  let count = 0;
-  for (let after = ""; ; ) {
-    const page = liveSagas(sql, after, PAGE);
-    for (const id of page) {
-      const saga = loadSaga(sql, id);
-      if (saga?.kind !== "ledger_transfer") continue;
-      const { effective_at } = transferInput(saga);
-      if (effective_at !== undefined && effective_at < until) count++;
-    }
-    if (page.length < PAGE) return count;
-    after = page.at(-1) ?? "";
-  }
-};
+export const underWay = (sql: SqlStorage, { live }: ShardState, until: string): number =>
+  live.filter((id) => {
+    const saga = loadSaga(sql, id);
+    if (saga?.kind !== "ledger_transfer") return false;
+    const { effective_at } = transferInput(saga);
+    return effective_at !== undefined && effective_at < until;
+  }).length;
 
 /**
  * The books' closed periods. Shard 0 holds the end: its commit decides a closing, and a timer of the same commit does not rest
@@ -116,7 +108,7 @@ export class Periods {
 
   async learn(until: string, meta: Meta): Promise<number> {
     await this.#actor.submit((turn) => moveEnd(turn, until, null, meta));
-    return underWay(this.#actor.sql, until);
+    return underWay(this.#actor.sql, this.#actor.state, until);
   }
 
   /** The timer's: whatever stopped the closing, every shard comes to know of it. */
@@ -128,7 +120,7 @@ export class Periods {
 
   /** Tells every shard, one after another; throws when one cannot be reached, and the timer stays. */
   async #tellAll(until: string, meta: Meta): Promise<number> {
-    let inFlight = underWay(this.#actor.sql, until);
+    let inFlight = underWay(this.#actor.sql, this.#actor.state, until);
     for (let shard = 0; shard < SHARDS; shard++) {
       if (shard === this.#shard) continue;
       inFlight += await callActor<CoordinatorRpc, number>(this.#env.COORDINATORS, shardName(shard), (actor) =>

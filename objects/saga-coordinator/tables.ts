@@ -1,26 +1,18 @@
-import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 export * from "../kit/tables.ts";
 
 /** Every saga of the shard: the fold of its journal entries, and what is searched by. */
-export const sagas = sqliteTable(
-  "sagas",
-  {
-    id: text("id").primaryKey(),
-    kind: text("kind").notNull(),
-    status: text("status").notNull(),
-    /** 1 while it may still be driven, or some account may not have acknowledged a leg that was let out. */
-    open: integer("open").notNull(),
-    /** Set while such a leg is out: the cut epoch of the commit that let it out. */
-    openTag: integer("open_tag"),
-    /** Of the command whose answer its end fixes; null: nobody's. */
-    scope: text("scope"),
-    doc: text("doc").notNull(),
-  },
-  // Partial: what a saga is mostly does not pay for it.
-  (table) => [index("sagas_open").on(table.id).where(sql`open = 1`)],
-);
+export const sagas = sqliteTable("sagas", {
+  id: text("id").primaryKey(),
+  kind: text("kind").notNull(),
+  status: text("status").notNull(),
+  /** Set while a leg is out that some account may not have acknowledged: the cut epoch of the commit that let it out. */
+  openTag: integer("open_tag"),
+  /** Of the command whose answer its end fixes; null: nobody's. */
+  scope: text("scope"),
+  doc: text("doc").notNull(),
+});
 
 /** One row an idempotent command: which saga it began, and the first answer once that is fixed. */
 export const commands = sqliteTable("commands", {

@@ -238,6 +238,19 @@ describe("the inbox", () => {
     expect(rows().slice(before)).toEqual([{ event: "evt_late", saga: saga.id, fate: "kept" }]);
   });
 
+  it("keeps nothing of what says no more than the journal does, however often", async () => {
+    const saga = await begun(() => charge(world, shard, "tok_ok", 2_000n, 0));
+    await world.run(5_000, () => false);
+    const [before, entries] = [rows(), shard.disk.journal.length];
+    const { provider_ref } = saga.steps.find(({ name }) => name === "capture")?.result ?? {};
+    const told = { reference: chargeOf(saga), provider_ref: String(provider_ref) };
+    const same = item("captured", { ...told, amount: chargeInput(saga).amount });
+    expect([(await take(same)).fate, (await take(same)).fate]).toEqual(["known", "known"]);
+    expect([rows(), shard.disk.journal.length]).toEqual([before, entries]);
+    const more = item("captured", { ...told, amount: { amount: "20.01", currency: "EUR" }, event: "evt_more" });
+    expect((await take(more)).fate).toBe("stored");
+  });
+
   it("says aloud when money moved for a charge that was taken back, and books it to suspense once", async () => {
     const saga = await begun(() => charge(world, shard, "tok_declined", 2_000n, 0));
     const found = { reference: chargeOf(saga), amount: { amount: "20.00", currency: "EUR" } };

@@ -1,7 +1,7 @@
 import { chargeInput } from "../../schema/charges.ts";
 import { shardOf } from "../../schema/ids.ts";
 import type { MoneyJson } from "../../schema/money.ts";
-import type { InboxItem } from "../../schema/rpc/coordinator.ts";
+import type { InboxItem, WebhookFate } from "../../schema/rpc/coordinator.ts";
 import { isLive, type Saga } from "../../schema/sagas.ts";
 import { metric } from "../kit/metrics.ts";
 import { captureTerms, judgeCapture } from "./calls/provider.ts";
@@ -22,7 +22,7 @@ const isAbout = (saga: Saga, { provider }: InboxItem): boolean => {
   return source.type === "instrument" && source.connector === provider;
 };
 
-export type Taken = { fate: "stored" | "duplicate" | "unroutable"; moved: Saga | null };
+export type Taken = { fate: WebhookFate; moved: Saga | null };
 
 /** Takes a webhook in: each of the provider's events once, what it settles in the same commit. `moved`: the saga to drive on. */
 export const takeWebhook = async (driver: Pick<Driver, "change">, item: InboxItem): Promise<Taken> => {
@@ -33,6 +33,10 @@ export const takeWebhook = async (driver: Pick<Driver, "change">, item: InboxIte
   let alarming = false;
   const store = (saga: Saga, turn: ShardTurn): boolean => {
     if (!isAbout(saga, item)) return false;
+    if (repeats(saga, item)) {
+      fate = "known";
+      return false;
+    }
     const stray = strayIn(saga, item);
     after = applyWebhook(saga, item, turn.now, turn.state.cutEpoch);
     if (stray !== null) {
@@ -51,6 +55,13 @@ export const takeWebhook = async (driver: Pick<Driver, "change">, item: InboxIte
   const moved = await driver.change(id, () => after, store);
   if (alarming) metric("webhook.contradicts", 1, { saga: id, provider: item.provider, state: item.state ?? "none" });
   return { fate, moved };
+};
+
+/** True when a webhook says of a charge's capture what the journal has of it: most come after the answer to the call itself. */
+const repeats = (saga: Saga, item: InboxItem): boolean => {
+  const capture = saga.steps.find(({ name }) => name === "capture");
+  if (capture?.status !== "done" || !isSame(item, chargeInput(saga).amount)) return false;
+  return item.provider_ref !== null && capture.result?.provider_ref === item.provider_ref;
 };
 
 /** Stores a webhook in the turn that may act on it; false when this event was taken before. */
@@ -109,6 +120,6 @@ export const contradicts = (saga: Saga, item: InboxItem): boolean => {
   return doubt !== null && item.state !== null && item.state !== "pending" && !isSame(item, doubt.amount);
 };
 
-/** The very capture that is in doubt, told again. */
-const isSame = ({ state, amount }: InboxItem, doubted: MoneyJson): boolean =>
-  state === "captured" && amount?.amount === doubted.amount && amount.currency === doubted.currency;
+/** A capture of this very amount, told again. */
+const isSame = ({ state, amount }: InboxItem, known: MoneyJson): boolean =>
+  state === "captured" && amount?.amount === known.amount && amount.currency === known.currency;

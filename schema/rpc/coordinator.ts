@@ -127,6 +127,12 @@ export type VerifyReport = {
 };
 
 /** One shard of the coordinator, named `shard-<n>`. */
+/**
+ * What became of a webhook: stored, and acted on where it settles something; taken before; `known`: it says what stands in the journal, and
+ * nothing is stored of it; about no charge of ours.
+ */
+export type WebhookFate = "stored" | "duplicate" | "known" | "unroutable";
+
 export type CoordinatorRpc = ActorRpc & {
   createCharge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer>;
   createTransfer(command: CreateTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer>;
@@ -158,7 +164,7 @@ export type CoordinatorRpc = ActorRpc & {
     meta: Meta,
   ): Promise<Result<OperatedSaga>>;
   /** Durable before it answers; `duplicate` when this event was taken before, `unroutable` when no saga has the reference. */
-  inbox(item: InboxItem): Promise<"stored" | "duplicate" | "unroutable">;
+  inbox(item: InboxItem): Promise<WebhookFate>;
   /**
    * Binds an idempotency key to the id of the thing it makes: the first caller's id wins. `kind`: the thing is an actor of this
    * kind, and the same commit names its stream in the directory, before there is anything of it; with or without a key.

@@ -5,7 +5,7 @@ import { shardOf } from "../../schema/ids.ts";
 import { moneySchema } from "../../schema/money.ts";
 import { accept, type Result, reject } from "../../schema/rejections.ts";
 import { receivedResource } from "../../schema/resources.ts";
-import type { InboxItem } from "../../schema/rpc/coordinator.ts";
+import type { InboxItem, WebhookFate } from "../../schema/rpc/coordinator.ts";
 import type { ProviderState } from "../../schema/rpc/gateway.ts";
 import { type Actors, actorsOf } from "../edge/actors.ts";
 import { authOf } from "../edge/authorize.ts";
@@ -60,12 +60,12 @@ const inboxItem = (connector: ConnectorName, event: string, { type, data }: PspE
   payload,
 });
 
-const deliver = async (item: InboxItem, actors: Actors): Promise<"stored" | "duplicate" | "unroutable"> => {
+const deliver = async (item: InboxItem, actors: Actors): Promise<WebhookFate> => {
   const shard = shardOf("chg", item.reference);
   return shard === null ? "unroutable" : actors.coordinator(shard)((coordinator) => coordinator.inbox(item));
 };
 
-/** Takes in one webhook. Every answer of 2xx comes after a durable write: the inbox's, or the quarantine's. */
+/** Takes in one webhook. Every answer of 2xx comes after a durable write: the journal's, the inbox's, or the quarantine's. */
 const receive = async (visit: Visit, connector: ConnectorName): Promise<Answer> => {
   const { request, env } = visit;
   const actors = actorsOf(env);
@@ -109,7 +109,7 @@ export const pspWebhookRoute: Route = {
   body: "raw",
   query: null,
   responses: {
-    200: { description: "Kept, now or before.", schema: receivedResource },
+    200: { description: "Kept, or known already.", schema: receivedResource },
     202: { description: "Kept, though no charge of ours is meant.", schema: receivedResource },
   },
   async serve(visit) {

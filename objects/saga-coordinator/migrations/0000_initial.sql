@@ -8,8 +8,6 @@ CREATE TABLE `commands` (
 	`created_at` integer NOT NULL
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `commands_target` ON `commands` (`target`);--> statement-breakpoint
-CREATE INDEX `commands_created` ON `commands` (`created_at`);--> statement-breakpoint
 CREATE TABLE `cut_transfers` (
 	`epoch` integer NOT NULL,
 	`transfer` text NOT NULL,
@@ -42,13 +40,11 @@ CREATE TABLE `sagas` (
 	`id` text PRIMARY KEY NOT NULL,
 	`kind` text NOT NULL,
 	`status` text NOT NULL,
-	`live` integer NOT NULL,
 	`open_tag` integer,
+	`scope` text,
 	`doc` text NOT NULL
 ) WITHOUT ROWID;
 --> statement-breakpoint
-CREATE INDEX `sagas_live` ON `sagas` (`live`);--> statement-breakpoint
-CREATE INDEX `sagas_open_tag` ON `sagas` (`open_tag`);--> statement-breakpoint
 CREATE TABLE `actor_state` (
 	`id` integer PRIMARY KEY NOT NULL,
 	`seq` integer NOT NULL,

@@ -15,7 +15,7 @@ import type { CallTable } from "../calls/perform.ts";
 import { cutPage, moveEpoch } from "../cut.ts";
 import { Driver } from "../driver.ts";
 import { Intake } from "../intake.ts";
-import { liveSagas, loadSaga, SAGA_TIMER, TELL_TIMER, WATCH_TIMER } from "../journal.ts";
+import { loadSaga, SAGA_TIMER, TELL_TIMER, WATCH_TIMER } from "../journal.ts";
 import { cutMeta, Reports } from "../reports.ts";
 import { fold, type ShardState } from "../state.ts";
 import { Waiters } from "../waiters.ts";
@@ -40,6 +40,8 @@ export type Surroundings = {
   calls?: CallTable | undefined;
   committed: (shard: Shard) => void;
 };
+
+const LIVE = "status IN ('running', 'waiting', 'compensating')";
 
 /**
  * The actor's wiring as the coordinator uses it: group commit, savepoints, timers and a fold, over a journal that is an array.
@@ -175,7 +177,7 @@ export class Shard {
     const parts = { driver, intake, reports, actor, waiters };
     this.#parts = parts;
     void actor.timers.wake();
-    if (liveSagas(actor.sql, "", 1).length > 0) void driver.resume();
+    if (actor.state.live.length > 0) void driver.resume();
     this.#sim.current = before;
     return parts;
   }
@@ -193,7 +195,7 @@ export class Shard {
   }
 
   get isIdle(): boolean {
-    return liveSagas(this.disk.storage.sql as unknown as SqlStorage, "", 1).length === 0;
+    return this.#select(`SELECT doc FROM sagas WHERE ${LIVE} LIMIT 1`).length === 0;
   }
 
   /** True once every pod has been told of what was parked or taken up again. */
@@ -201,18 +203,25 @@ export class Shard {
     return this.disk.storage.sql.exec("SELECT 1 FROM timers WHERE kind = ? LIMIT 1", TELL_TIMER).toArray().length === 0;
   }
 
-  /** Live sagas without a timer while no watch stands, or whose object has no alarm at its time: invariably none. */
+  /** Live sagas that the state does not list, or without a timer while no watch stands, or whose object has no alarm at its time: invariably none. */
   forgotten(): string[] {
     const { sql } = this.disk.storage;
     const dueAt = "SELECT due_at FROM timers WHERE kind = ? AND key =";
     const rows = sql.exec(
-      `SELECT id, coalesce((${dueAt} id), (${dueAt} '')) AS due_at FROM sagas WHERE open = 1 AND status <> 'parked'`,
+      `SELECT id, coalesce((${dueAt} id), (${dueAt} '')) AS due_at FROM sagas WHERE ${LIVE}`,
       SAGA_TIMER,
       WATCH_TIMER,
     );
     const alarm = this.disk.storage.alarm;
+    const listed = this.#parts === null ? null : new Set(this.#parts.actor.state.live);
     return (rows.toArray() as { id: string; due_at: number | null }[])
-      .filter(({ due_at }) => due_at === null || alarm === null || alarm > Math.max(due_at, this.#sim.now + 30_000))
+      .filter(
+        ({ id, due_at }) =>
+          listed?.has(id) === false ||
+          due_at === null ||
+          alarm === null ||
+          alarm > Math.max(due_at, this.#sim.now + 30_000),
+      )
       .map(({ id }) => id);
   }
 
