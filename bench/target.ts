@@ -3,6 +3,7 @@ import { api } from "../tests/support/client.ts";
 import { type Server, token } from "../tests/support/server.ts";
 import { must, openPod } from "../tests/support/story.ts";
 import { minor, type Verdict, verdict } from "../tests/support/verdict.ts";
+import { localSecrets } from "../tools/settings.ts";
 import { readBooks } from "./books.ts";
 import { runtimePid } from "./machine.ts";
 import type { PaidPod, Target } from "./scenarios/scenario.ts";
@@ -21,13 +22,35 @@ export const balances = async (url: string, operator: string): Promise<Verdict> 
   return verdict("trial balance", faults, "the books balance and nothing is on its way");
 };
 
+/**
+ * The providers that either side deals with, in a process of their own: what they cost is no part of what is measured. The server
+ * beside them idles.
+ */
+export const outside = async (): Promise<{
+  server: Server;
+  secrets: Record<string, string>;
+  close(): Promise<void>;
+}> => {
+  const { server, close } = await startMeasured();
+  return { server, secrets: localSecrets(server.stateDir), close };
+};
+
 /** Our server, as `npm start` starts it, with its state on disk. */
 export const ours = async (): Promise<{ target: Target; server: Server; close(): Promise<void> }> => {
-  const { server, close } = await startMeasured(ENVIRONMENT);
+  const { server: providers, secrets, close: closeProviders } = await outside();
+  const { sandboxUrl } = providers;
+  const { PSP_API_KEY_SANDBOX, LP_API_KEY_SANDBOX } = secrets;
+  const { server, close } = await startMeasured({
+    ...ENVIRONMENT,
+    PSP_URL_SANDBOX: sandboxUrl,
+    LP_URL_SANDBOX: sandboxUrl,
+    ...(PSP_API_KEY_SANDBOX === undefined ? {} : { PSP_API_KEY_SANDBOX }),
+    ...(LP_API_KEY_SANDBOX === undefined ? {} : { LP_API_KEY_SANDBOX }),
+  });
   const operator = await token(server.stateDir, "operator", { scope: "admin" });
   const bearer = (user: string) => token(server.stateDir, user);
   const check = async (pods: readonly PaidPod[]): Promise<Verdict[]> => {
-    const { books: sandbox, strangers } = await readBooks(server.sandboxUrl, pods);
+    const { books: sandbox, strangers } = await readBooks(sandboxUrl, pods);
     const found = await inBatches(pods, async ({ id, owner, charges }) => {
       const reader = api(server.url, await bearer(owner));
       const witness = { reader, operator: api(server.url, operator), sandbox };
@@ -43,7 +66,7 @@ export const ours = async (): Promise<{ target: Target; server: Server; close():
   };
   const target: Target = {
     url: server.url,
-    sandboxUrl: server.sandboxUrl,
+    sandboxUrl,
     operator,
     token: bearer,
     openPod: async (owner, members, currencies) =>
@@ -51,5 +74,9 @@ export const ours = async (): Promise<{ target: Target; server: Server; close():
     checkCharges: check,
     machine: { stateDir: server.stateDir, runtimePid: () => runtimePid(server.stateDir) },
   };
-  return { target, server, close };
+  const closeBoth = async () => {
+    await close();
+    await closeProviders();
+  };
+  return { target, server, close: closeBoth };
 };

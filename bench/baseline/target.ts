@@ -4,14 +4,15 @@ import { join, resolve } from "node:path";
 import { inBatches } from "../../tests/support/checker.ts";
 import { type Api, api } from "../../tests/support/client.ts";
 import { accountPath } from "../../tests/support/ledger.ts";
+import { token } from "../../tests/support/server.ts";
 import { type Charge, must } from "../../tests/support/story.ts";
 import { minor, total, type Verdict, verdict } from "../../tests/support/verdict.ts";
 import { localKeySet } from "../../tools/issuer.ts";
-import { localSecrets, ROOT } from "../../tools/settings.ts";
+import { ROOT } from "../../tools/settings.ts";
 import { readBooks } from "../books.ts";
 import { BOUND } from "../ending.ts";
 import type { PaidPod, Target } from "../scenarios/scenario.ts";
-import { balances, ours } from "../target.ts";
+import { balances, outside } from "../target.ts";
 import { Postgres } from "./postgres.ts";
 
 const HERE = join(ROOT, "bench/baseline");
@@ -91,20 +92,23 @@ const checkPod = async (target: Target, books: Api, { id, owner, charges }: Paid
 
 /** The conventional server on a database of its own, with the provider that our own server is started with. */
 export const baseline = async (programs: string) => {
-  // Only the provider beside it is used; it idles otherwise.
-  const { server, target: provider, close: closeProvider } = await ours();
+  const { server, secrets, close: closeProvider } = await outside();
+  const bearer = (user: string) => token(server.stateDir, user);
   const cluster = await database(programs);
   const { url, stop } = await startServer({
     DATABASE_HOST: cluster.host,
     PROVIDER_URL: server.sandboxUrl,
-    PROVIDER_KEY: localSecrets(server.stateDir).PSP_API_KEY_SANDBOX ?? "",
+    PROVIDER_KEY: secrets.PSP_API_KEY_SANDBOX ?? "",
     KEY_SET: localKeySet(server.stateDir),
   });
+  const operator = await token(server.stateDir, "operator", { scope: "admin" });
   const target: Target = {
-    ...provider,
     url,
+    sandboxUrl: server.sandboxUrl,
+    operator,
+    token: bearer,
     openPod: async (owner, members) => {
-      const caller = api(url, await provider.token(owner));
+      const caller = api(url, await bearer(owner));
       return must(await caller.post<{ id: string }>("/v1/pods", { name: "Our pool", members }), 201).id;
     },
     checkCharges: async (pods): Promise<Verdict[]> => {
@@ -118,7 +122,7 @@ export const baseline = async (programs: string) => {
           faults,
           `${count} charges in ${pods.length} pods: ended, captured once, settled to the cent`,
         ),
-        await balances(url, provider.operator),
+        await balances(url, operator),
       ];
     },
   };
