@@ -15,13 +15,14 @@ const plants = planted === null ? [] : [rewriting((file, source) => rewriteFile(
 const HANGS_MS = 60_000;
 const SERVER_HANGS_MS = 180_000;
 
-/** Pure code, in Node. */
+/** Pure code, in Node. One process for all files, which have nothing in common: starting one a file costs more than the tests. */
 const unit: TestProjectInlineConfiguration = {
   plugins: [sqlAsText, ...plants],
   test: {
     name: "unit",
     include: ["{schema,objects,workers,sandbox,tools,policy,bench,tests/chaos}/**/*.test.ts"],
     exclude: [...OUTSIDE, "**/*.workerd.test.ts", "bench/baseline/**"],
+    isolate: false,
     testTimeout: HANGS_MS,
   },
 };

@@ -8,7 +8,7 @@ import { foldAccount } from "../workers/consumers/folds/accounts.ts";
 import { foldPod } from "../workers/consumers/folds/pods.ts";
 import { logOf } from "../workers/consumers/testing/logs.ts";
 import { creditsTo, podMade } from "../workers/consumers/testing/stories.ts";
-import { type MigratedDatabase, migrateD1 } from "./d1-migrations.ts";
+import { type MigratedDatabase, migrateD1, migrateOnce } from "./d1-migrations.ts";
 import { ROOT } from "./settings.ts";
 
 interface Statement {
@@ -74,6 +74,34 @@ test("a start that dies inside a file leaves it wholly to the next one", async (
   await expect(migrateD1(database(sqlite, 1), folder)).rejects.toThrow("crash");
   expect(tables()).toEqual([]);
   expect(await migrateD1(database(sqlite), folder)).toBe(1);
+  expect(tables()).toEqual(["a", "a_n"]);
+});
+
+test("a database that has every file is opened again only for another file, or when it is gone", async () => {
+  const noted = join(folder, "had.txt");
+  let opened = 0;
+  const start = () =>
+    migrateOnce(noted, folder, async () => {
+      opened++;
+      return database(sqlite);
+    });
+  await start();
+  await start();
+  expect(opened).toBe(1);
+  writeFileSync(join(folder, "0001_b.sql"), "ALTER TABLE a RENAME TO b;");
+  await start();
+  await start();
+  expect([opened, tables()]).toEqual([2, ["a_n", "b"]]);
+  sqlite = new DatabaseSync(":memory:");
+  rmSync(noted);
+  await start();
+  expect([opened, tables()]).toEqual([3, ["a_n", "b"]]);
+});
+
+test("a start that dies inside a file has noted nothing", async () => {
+  const noted = join(folder, "had.txt");
+  await expect(migrateOnce(noted, folder, async () => database(sqlite, 1))).rejects.toThrow("crash");
+  await migrateOnce(noted, folder, async () => database(sqlite));
   expect(tables()).toEqual(["a", "a_n"]);
 });
 

@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { Log, LogLevel, type MiniflareOptions, Response, type WorkerOptions } from "miniflare";
+import type { MiniflareOptions, WorkerOptions } from "miniflare";
 import type { Bundle } from "./bundle.ts";
 import { faultPoint } from "./faults.ts";
 import { LOCAL_AUDIENCE, LOCAL_ISSUER, localKeySet } from "./issuer.ts";
+import { Log, LogLevel, Response } from "./miniflare.ts";
 import { HOST } from "./ports.ts";
 import { devVariables, faultSetting, localSecrets, rateSetting } from "./settings.ts";
 import { type RuntimeBinding, variable } from "./worker-config.ts";
@@ -31,6 +32,11 @@ export interface LocalWorkers {
   /** Answered by `/version`. */
   readonly build: { readonly version: string; readonly commit: string; readonly built_at: string };
 }
+
+const dataFolder = (stateDir: string): string => join(stateDir, "data");
+
+/** Where Miniflare keeps the D1 databases. */
+export const databasesFolder = (stateDir: string): string => join(dataFolder(stateDir), "d1");
 
 /** Where a Worker on this port is reached. */
 export function address(port: number): string {
@@ -65,7 +71,7 @@ export function runtimeOptions(
     telemetry: { enabled: false },
     log: new StderrLog(LogLevel.WARN),
     handleStructuredLogs: ({ level, message }) => process.stderr.write(`[${level}] ${message}\n`),
-    resourcePersistencePath: join(stateDir, "data"),
+    resourcePersistencePath: dataFolder(stateDir),
     workers: [
       workerOptions(
         withMeter(withRate(product, rateSetting(process.env))),

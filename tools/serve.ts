@@ -1,16 +1,17 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { CorePaths, Miniflare } from "miniflare";
 import packageJson from "../package.json" with { type: "json" };
 import { bundle, configFolder, PRODUCT, SANDBOX } from "./bundle.ts";
 import { everyMinute } from "./cron.ts";
-import { type MigratedDatabase, migrateD1 } from "./d1-migrations.ts";
+import { type MigratedDatabase, migrateOnce } from "./d1-migrations.ts";
 import { replaceFile } from "./files.ts";
 import { isHealthy } from "./health.ts";
-import { address, type LocalWorkers, type Ports, runtimeOptions } from "./local-workers.ts";
+import { address, databasesFolder, type LocalWorkers, type Ports, runtimeOptions } from "./local-workers.ts";
+import { CorePaths, Miniflare } from "./miniflare.ts";
 import { endWithParent } from "./parent.ts";
 import { awaitPort, sandboxPort } from "./ports.ts";
 import { PRODUCT_PORT_FILE, portSetting, ROOT, rateSetting, stateDirectory } from "./settings.ts";
@@ -52,10 +53,13 @@ async function startRuntime(stateDir: string, workers: LocalWorkers, runtime: Ru
   }
 }
 
-async function migrate(miniflare: Miniflare, { product: { config } }: LocalWorkers): Promise<void> {
+async function migrate(miniflare: Miniflare, stateDir: string, { product: { config } }: LocalWorkers): Promise<void> {
   for (const [binding, folder] of Object.entries(config.d1Migrations)) {
-    const database = await miniflare.getD1Database(binding, config.name);
-    await migrateD1(database as unknown as MigratedDatabase, join(configFolder(PRODUCT), folder));
+    const noted = join(databasesFolder(stateDir), `${binding}.migrated`);
+    await migrateOnce(noted, join(configFolder(PRODUCT), folder), async () => {
+      const database = await miniflare.getD1Database(binding, config.name);
+      return database as unknown as MigratedDatabase;
+    });
   }
 }
 
@@ -123,12 +127,14 @@ async function main(): Promise<void> {
   const workers = await localWorkers();
   const { miniflare, ports } = await startRuntime(stateDir, workers, runtime);
   stopOnSignal(miniflare);
-  await migrate(miniflare, workers);
+  await migrate(miniflare, stateDir, workers);
   await awaitHealth(address(ports.sandbox));
   process.stdout.write(`sandbox ${address(ports.sandbox)}\n`);
   await awaitHealth(address(ports.product));
   runCrons(miniflare, workers);
   replaceFile(join(stateDir, PRODUCT_PORT_FILE), `${ports.product}\n`);
+  // Now, not at the end: few servers come to an end of their own.
+  flushCompileCache();
   process.stdout.write(`ready ${address(ports.product)}\n`);
 }
 

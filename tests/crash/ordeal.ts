@@ -20,16 +20,19 @@ export type Payment = {
   funds?: string;
   /** The currency it settles in, where that is another. */
   settle?: string;
-  /** Up to this step it is as another payment that is struck everywhere: `CRASH_POINTS=all` strikes it there as well. */
-  from_step?: string;
+  /**
+   * How the points begin at which it is not as another payment that is struck there; all when absent. What only a recovery passes
+   * is struck besides, and under `CRASH_POINTS=all` each point of each payment.
+   */
+  own?: readonly string[];
 };
 
-/** The points of a payment that are its own to be struck at. */
-const ownPoints = (points: readonly string[], { from_step }: Payment): readonly string[] => {
-  if (from_step === undefined || process.env.CRASH_POINTS === "all") return points;
-  const first = points.findIndex((point) => point.startsWith(`charge:${from_step}:`));
-  if (first < 0) throw new Error(`no point of ${from_step} was passed`);
-  return points.slice(first);
+/** The points of a payment that are its own to be struck at. Throws when one of the beginnings fits none of them. */
+const ownPoints = (points: readonly string[], { own }: Payment): readonly string[] => {
+  if (own === undefined || process.env.CRASH_POINTS === "all") return points;
+  const idle = own.filter((beginning) => !points.some((point) => point.startsWith(beginning)));
+  if (idle.length > 0) throw new Error(`no point of ${idle.join(", ")} was passed`);
+  return points.filter((point) => own.some((beginning) => point.startsWith(beginning)));
 };
 
 const PAYERS = ["bob", "carol", "dave", "erin"];

@@ -25,7 +25,8 @@ const register = (known: Map<string, SagaDefinition>, definitions: readonly Saga
   return known;
 };
 
-const KNOWN = registry([
+/** What is deployed; tests make more known. */
+export const DEPLOYED: readonly SagaDefinition[] = [
   chargeByInstrument,
   chargeByWalletV1,
   chargeByWallet,
@@ -34,7 +35,9 @@ const KNOWN = registry([
   convertedByWallet,
   ledgerTransfer,
   hedge,
-]);
+];
+
+const KNOWN = registry(DEPLOYED);
 
 /** Every definition that a saga may still run on. One is added by a new version, and leaves when no saga runs on it. */
 export const DEFINITIONS: ReadonlyMap<string, SagaDefinition> = KNOWN;
