@@ -184,17 +184,22 @@ export class Actor<S> {
   }
 
   /** The object's `alarm()`. */
-  async alarm(): Promise<void> {
-    await this.runDueTimers();
+  async alarm(delivery?: AlarmInvocationInfo): Promise<void> {
+    await this.#runTimers(delivery?.isRetry === false);
   }
 
   async runDueTimers(): Promise<number> {
+    return this.#runTimers(false);
+  }
+
+  #runTimers(redelivers: boolean): Promise<number> {
     return this.timers.run(
       (timer) => {
         if (timer.kind === RELAY_TIMER) return this.#checkRelay();
         return timer.kind === SEAL_TIMER ? this.#seal() : this.#onTimer(timer);
       },
       (timer, error) => console.error(`timer ${timer.kind} of ${this.log.stream} failed: ${errorText(error)}`),
+      redelivers,
     );
   }
 

@@ -117,8 +117,8 @@ export class PspGateway extends DurableObject<ObjectEnv> implements GatewayRpc {
     return this.#actor.runDueTimers();
   }
 
-  override async alarm() {
-    await this.#actor.alarm();
+  override async alarm(delivery?: AlarmInvocationInfo) {
+    await this.#actor.alarm(delivery);
   }
 
   /** The adapter, made with the first call: reads and the quarantine need no settings. */
