@@ -465,6 +465,21 @@ describe("timers", () => {
     expect(await alarmOf(name)).toBeNull();
   });
 
+  test("a sweep that finds nothing due leaves the alarm alone, and sets again one that was lost", async () => {
+    const name = await quiet();
+    await inside(name, async ({ actor }, ctx) => {
+      actor.timers.set("a", "", systemClock.now() + HOUR);
+      const due = await ctx.storage.getAlarm();
+      const earlier = Date.now() + HOUR / 2;
+      await ctx.storage.setAlarm(earlier);
+      expect(await actor.runDueTimers()).toBe(0);
+      expect(await ctx.storage.getAlarm()).toBe(earlier);
+      await ctx.storage.deleteAlarm();
+      expect(await actor.runDueTimers()).toBe(0);
+      expect(await ctx.storage.getAlarm()).toBe(due);
+    });
+  });
+
   test("an object killed by a handler comes back with its timer and an alarm", async () => {
     const name = await quiet();
     await inside(name, (counter, ctx) => {

@@ -13,6 +13,12 @@ const DEAD_MAN_MS = 30_000;
 /** Handlers running at once: one that waits for a slow callee must not hold up the rest of the alarm. */
 const IN_FLIGHT = 5;
 
+/**
+ * Why timers are run. `alarm`: its first delivery, and the platform makes another should it not end. `again`: any later one, which may be
+ * the last. `sweep`: somebody asked, and the alarm stands as it did.
+ */
+export type Occasion = "alarm" | "again" | "sweep";
+
 type Handle = (timer: Timer) => Promise<void> | void;
 type Report = (timer: Timer, error: unknown) => void;
 type Row = { kind: string; key: string; due_at: number };
@@ -73,26 +79,34 @@ export class Timers {
   /** On waking: sets the alarm should it not stand where the timers need it, for an alarm given up by the platform is gone. */
   async wake(): Promise<void> {
     const alarm = this.earliest() === null ? null : await this.#storage.getAlarm();
+    if (this.#armedFor === null) this.#standBy(alarm);
+  }
+
+  /** Sets the alarm where the one that stands is none, or too late. */
+  #standBy(alarm: number | null): void {
     const earliest = this.earliest();
-    if (earliest === null || this.#armedFor !== null) return;
+    if (earliest === null) return;
     if (alarm !== null && alarm <= toPlatformTime(earliest)) this.#armedFor = earliest;
     else this.#arm(earliest);
   }
 
   /**
    * The body of an alarm handler: runs what is due in a bounded batch, never throws for a handler's fault, and leaves the alarm at
-   * the earliest timer. A timer its handler neither moved nor cleared is put off, so that it cannot spin. `redelivers`: this is the
-   * alarm's first delivery, and the platform makes another should it not end.
+   * the earliest timer. A timer its handler neither moved nor cleared is put off, so that it cannot spin.
    */
-  async run(handle: Handle, report: Report, redelivers = false): Promise<number> {
+  async run(handle: Handle, report: Report, occasion: Occasion = "again"): Promise<number> {
     const now = this.#clock.now();
-    if (redelivers) {
-      this.#armedFor = now + DEAD_MAN_MS;
-      this.#delivered = true;
-    } else this.#arm(now + DEAD_MAN_MS);
     const due = this.#storage.sql
       .exec<Row>("SELECT kind, key, due_at FROM timers WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, BATCH)
       .toArray();
+    if (occasion === "sweep" && due.length === 0) {
+      this.#standBy(await this.#storage.getAlarm());
+      return 0;
+    }
+    if (occasion === "alarm") {
+      this.#armedFor = now + DEAD_MAN_MS;
+      this.#delivered = true;
+    } else this.#arm(now + DEAD_MAN_MS);
     let ran = 0;
     const runner = async (): Promise<void> => {
       for (let row = due.shift(); row !== undefined; row = due.shift()) {
