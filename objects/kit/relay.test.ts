@@ -101,16 +101,20 @@ describe("the consumers are looked at", () => {
 });
 
 describe("an actor in steady use", () => {
-  /** What one look does so long after the newest event: how often it asked, what it sent, and when it looks again. */
-  const looked = async (ageMs: number) => {
-    const found = { asked: 0, sent: 0, next: 0 };
+  const RECORDED_AT = 100_000;
+
+  /** An actor that has sent so far, and looks. Each look says how often it asked, what it sent, and when it looks again. */
+  const actor = (sentUpto: number) => {
+    let [now, seq] = [0, 0];
+    let found = { asked: 0, sent: 0, next: 0 };
     const log = {
       stream: STREAM,
-      head: () => ({ seq: 1, hash: "", recordedAt: new Date(100_000).toISOString() }),
+      head: () => ({ seq, hash: "", recordedAt: new Date(RECORDED_AT).toISOString() }),
+      read: () => [],
     } as unknown as EventLog;
     const timers = {
       set: (_kind: string, _key: string, dueAt: number) => {
-        found.next = dueAt - 100_000;
+        found.next = dueAt - RECORDED_AT;
       },
     } as unknown as Timers;
     const port = {
@@ -120,19 +124,34 @@ describe("an actor in steady use", () => {
         return 0;
       },
     };
-    await new Relay(log, timers, { now: () => 100_000 + ageMs }, port, 1).check();
-    return found;
+    const relay = new Relay(log, timers, { now: () => now }, port, sentUpto);
+    /** Looks so long after its newest event, of which there are `head` by then. */
+    return async (ageMs: number, head: number) => {
+      [now, seq] = [RECORDED_AT + ageMs, head];
+      found = { asked: 0, sent: 0, next: 0 };
+      await relay.check();
+      return found;
+    };
   };
 
   test("asks nobody while its newest event is young, and looks once that is not", async () => {
-    expect(await looked(0)).toEqual({ asked: 0, sent: 0, next: 8_000 });
-    expect(await looked(3_999)).toEqual({ asked: 0, sent: 0, next: 8_000 });
-    expect(await looked(4_000)).toEqual({ asked: 1, sent: 1, next: 19_000 });
-    expect(await looked(8_000)).toEqual({ asked: 1, sent: 1, next: 23_000 });
+    expect(await actor(1)(0, 1)).toEqual({ asked: 0, sent: 0, next: 8_000 });
+    expect(await actor(1)(3_999, 1)).toEqual({ asked: 0, sent: 0, next: 8_000 });
+    expect(await actor(1)(4_000, 1)).toEqual({ asked: 1, sent: 1, next: 19_000 });
+    expect(await actor(1)(8_000, 1)).toEqual({ asked: 1, sent: 1, next: 23_000 });
+  });
+
+  test("that cannot send asks and sends a beacon at the second look, however young its newest event", async () => {
+    const look = actor(0);
+    expect(await look(1_000, 1)).toMatchObject({ asked: 0, sent: 0 });
+    expect(await look(1_000, 2)).toMatchObject({ asked: 1, sent: 1 });
+    const sending = actor(1);
+    expect(await sending(1_000, 1)).toMatchObject({ asked: 0 });
+    expect(await sending(1_000, 2)).toMatchObject({ asked: 0 });
   });
 
   test("does not wait for an event's time to come, should the clock have gone back", async () => {
-    expect(await looked(-1)).toMatchObject({ asked: 1, sent: 1 });
+    expect(await actor(1)(-1, 1)).toMatchObject({ asked: 1, sent: 1 });
   });
 });
 

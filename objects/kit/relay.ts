@@ -85,6 +85,8 @@ export class Relay {
   readonly #gather: (ms: number) => Promise<unknown>;
   #sentUpto: number;
   #sending = false;
+  /** The head that a look left alone because its event was young. */
+  #leftAt = 0;
 
   /** `gather`: waits so many milliseconds for more to send; at once when left out. */
   constructor(
@@ -141,13 +143,14 @@ export class Relay {
 
   /**
    * The relay's timer: quiet when the consumers have reached the head, else what is unsent, a beacon and a later look. An actor in
-   * steady use asks nobody: its next message tells the consumers of any that was lost, as a beacon would.
+   * steady use asks nobody, as long as it sends: its next message tells the consumers of any that was lost, as a beacon would.
    */
   async check(): Promise<void> {
     const now = this.#clock.now();
     const head = this.#log.head();
     const age = now - Date.parse(head.recordedAt);
-    if (age >= 0 && age < YOUNG_MS) {
+    if (age >= 0 && age < YOUNG_MS && this.#sentUpto >= this.#leftAt) {
+      this.#leftAt = head.seq;
       this.#timers.set(RELAY_TIMER, "", now - age + FIRST_CHECK_MS);
       return;
     }
