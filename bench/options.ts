@@ -5,7 +5,7 @@ export const USAGE = `usage: npm run bench -- [--only NAME] [--seconds N] [--in-
   --only       scenarios whose name holds this text
   --seconds    how long each loop lasts (10)
   --in-flight  requests at once, one loop each (1,16,64,256)
-  --rest       seconds between setting up and warming up (60)
+  --rest       seconds between setting up and warming up (30)
   --quick      loops of 2 seconds, at 1, 16 and 64, without a rest
   --seed       draws the same accounts again
   --without-baseline  ours alone
@@ -13,7 +13,7 @@ export const USAGE = `usage: npm run bench -- [--only NAME] [--seconds N] [--in-
 Exit: 0 every ratio held · 1 one missed, or a scenario left something that does not hold · 2 something was not measured`;
 
 /** Long enough for every actor of a setup to have looked once whether its events were consumed, and to have been put to sleep. */
-const REST_S = 60;
+const REST_S = 30;
 
 export type BenchOptions = { run: RunOptions; only: string | null; withBaseline: boolean };
 

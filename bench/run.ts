@@ -8,7 +8,7 @@ export type RunOptions = {
   /** Each loop's length. */
   seconds: number;
   warmUpSeconds: number;
-  /** Between setting up and warming up: what is left to do 30 seconds after an account was opened is no part of what is measured. */
+  /** Between setting up and warming up: what an actor has left to do until it sleeps, 20 seconds after its last call, is no part of what is measured. */
   restSeconds: number;
   inFlight: readonly number[];
   seed: number;

@@ -163,7 +163,7 @@ export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
     return this.#actor.runDueTimers();
   }
 
-  override async alarm(): Promise<void> {
-    await this.#actor.alarm();
+  override async alarm(delivery?: AlarmInvocationInfo): Promise<void> {
+    await this.#actor.alarm(delivery);
   }
 }

@@ -163,8 +163,8 @@ export class FxDesk extends DurableObject<ObjectEnv> implements DeskRpc {
     return this.#actor.runDueTimers();
   }
 
-  override async alarm() {
-    await this.#actor.alarm();
+  override async alarm(delivery?: AlarmInvocationInfo) {
+    await this.#actor.alarm(delivery);
   }
 
   #open(): Trading {

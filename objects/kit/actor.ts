@@ -14,7 +14,7 @@ import { SEAL_TIMER, Sealer } from "./sealer.ts";
 import { type Fault, SEGMENTS } from "./segments.ts";
 import { SNAPSHOT_EVERY, Snapshots } from "./snapshots.ts";
 import { ClosedDoor } from "./stub.ts";
-import { type Timer, Timers } from "./timers.ts";
+import { type Occasion, type Timer, Timers } from "./timers.ts";
 import type { Command, Draft, Fold } from "./turn.ts";
 
 export type { Command, Fold, Turn } from "./turn.ts";
@@ -184,17 +184,22 @@ export class Actor<S> {
   }
 
   /** The object's `alarm()`. */
-  async alarm(): Promise<void> {
-    await this.runDueTimers();
+  async alarm(delivery?: AlarmInvocationInfo): Promise<void> {
+    await this.#runTimers(delivery?.isRetry === false ? "alarm" : "again");
   }
 
   async runDueTimers(): Promise<number> {
+    return this.#runTimers("sweep");
+  }
+
+  #runTimers(occasion: Occasion): Promise<number> {
     return this.timers.run(
       (timer) => {
         if (timer.kind === RELAY_TIMER) return this.#checkRelay();
         return timer.kind === SEAL_TIMER ? this.#seal() : this.#onTimer(timer);
       },
       (timer, error) => console.error(`timer ${timer.kind} of ${this.log.stream} failed: ${errorText(error)}`),
+      occasion,
     );
   }
 

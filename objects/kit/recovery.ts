@@ -95,7 +95,8 @@ const replayLog = <S>(log: EventLog, start: Start<S>, fold: Fold<S>): { state: S
       state = replay.state;
       if (replay.fault !== null) return replay;
     }
-    if (verdict.failure !== null || verdict.upto === seq) return { state, fault: verdict.failure };
+    if (verdict.failure !== null || verdict.upto === seq || verdict.upto === verdict.head)
+      return { state, fault: verdict.failure };
     seq = verdict.upto;
     hash = verdict.hash;
   }

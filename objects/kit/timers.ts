@@ -5,10 +5,19 @@ export type Timer = { kind: string; key: string; dueAt: number };
 
 /** At most this many timers run in one alarm. */
 const BATCH = 100;
-/** While timers run, the alarm stands this far ahead: whatever kills the handler, it comes back. */
+/**
+ * Should a handler be killed, its timers come back after so long at the latest. A platform's alarm is delivered again when its handler did
+ * not end, but not for ever: so a first delivery needs no alarm to stand ahead meanwhile, and any other has one set, a commit by itself.
+ */
 const DEAD_MAN_MS = 30_000;
 /** Handlers running at once: one that waits for a slow callee must not hold up the rest of the alarm. */
 const IN_FLIGHT = 5;
+
+/**
+ * Why timers are run. `alarm`: its first delivery, and the platform makes another should it not end. `again`: any later one, which may be
+ * the last. `sweep`: somebody asked, and the alarm stands as it did.
+ */
+export type Occasion = "alarm" | "again" | "sweep";
 
 type Handle = (timer: Timer) => Promise<void> | void;
 type Report = (timer: Timer, error: unknown) => void;
@@ -20,6 +29,8 @@ export class Timers {
   readonly #clock: Clock;
   /** The alarm is known to stand at this time or before; null: nothing is known of it. */
   #armedFor: number | null = null;
+  /** The alarm was delivered, and none has been set since. */
+  #delivered = false;
   /** Handlers under way, by timer: an alarm and a sweep may overlap, and no timer runs twice at once. */
   readonly #running = new Map<string, Promise<void>>();
 
@@ -68,22 +79,34 @@ export class Timers {
   /** On waking: sets the alarm should it not stand where the timers need it, for an alarm given up by the platform is gone. */
   async wake(): Promise<void> {
     const alarm = this.earliest() === null ? null : await this.#storage.getAlarm();
+    if (this.#armedFor === null) this.#standBy(alarm);
+  }
+
+  /** Sets the alarm where the one that stands is none, or too late. */
+  #standBy(alarm: number | null): void {
     const earliest = this.earliest();
-    if (earliest === null || this.#armedFor !== null) return;
+    if (earliest === null) return;
     if (alarm !== null && alarm <= toPlatformTime(earliest)) this.#armedFor = earliest;
     else this.#arm(earliest);
   }
 
   /**
-   * The body of an alarm handler: re-arms first, runs what is due in a bounded batch, never throws for a handler's fault, and
-   * leaves the alarm at the earliest timer. A timer its handler neither moved nor cleared is put off, so that it cannot spin.
+   * The body of an alarm handler: runs what is due in a bounded batch, never throws for a handler's fault, and leaves the alarm at
+   * the earliest timer. A timer its handler neither moved nor cleared is put off, so that it cannot spin.
    */
-  async run(handle: Handle, report: Report): Promise<number> {
+  async run(handle: Handle, report: Report, occasion: Occasion = "again"): Promise<number> {
     const now = this.#clock.now();
-    this.#arm(now + DEAD_MAN_MS);
     const due = this.#storage.sql
       .exec<Row>("SELECT kind, key, due_at FROM timers WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, BATCH)
       .toArray();
+    if (occasion === "sweep" && due.length === 0) {
+      this.#standBy(await this.#storage.getAlarm());
+      return 0;
+    }
+    if (occasion === "alarm") {
+      this.#armedFor = now + DEAD_MAN_MS;
+      this.#delivered = true;
+    } else this.#arm(now + DEAD_MAN_MS);
     let ran = 0;
     const runner = async (): Promise<void> => {
       for (let row = due.shift(); row !== undefined; row = due.shift()) {
@@ -120,8 +143,8 @@ export class Timers {
   rearm(): void {
     const earliest = this.earliest();
     this.#armedFor = null;
-    if (earliest === null) void this.#storage.deleteAlarm();
-    else this.#arm(earliest);
+    if (earliest !== null) this.#arm(earliest);
+    else if (!this.#delivered) void this.#storage.deleteAlarm();
   }
 
   #putOff(timer: Timer): void {
@@ -136,6 +159,7 @@ export class Timers {
 
   #arm(dueAt: number): void {
     this.#armedFor = dueAt;
+    this.#delivered = false;
     // A past-due alarm fires at once; asking for one in the past is not relied on.
     void this.#storage.setAlarm(Math.max(toPlatformTime(dueAt), Date.now() + 1));
   }

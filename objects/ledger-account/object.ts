@@ -141,8 +141,8 @@ export class LedgerAccount extends DurableObject<ObjectEnv> implements AccountRp
     return this.#actor.runDueTimers();
   }
 
-  override async alarm(): Promise<void> {
-    await this.#actor.alarm();
+  override async alarm(delivery?: AlarmInvocationInfo): Promise<void> {
+    await this.#actor.alarm(delivery);
   }
 
   #onTimer(kind: string): void {

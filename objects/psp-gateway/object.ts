@@ -111,8 +111,8 @@ export class PspGateway extends DurableObject<ObjectEnv> implements GatewayRpc {
     return this.#actor.runDueTimers();
   }
 
-  override async alarm() {
-    await this.#actor.alarm();
+  override async alarm(delivery?: AlarmInvocationInfo) {
+    await this.#actor.alarm(delivery);
   }
 
   async #execute(call: GatewayCall): Promise<GatewayAnswer> {

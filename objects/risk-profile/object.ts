@@ -74,8 +74,8 @@ export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
     return this.#actor.runDueTimers();
   }
 
-  override async alarm() {
-    await this.#actor.alarm();
+  override async alarm(delivery?: AlarmInvocationInfo) {
+    await this.#actor.alarm(delivery);
   }
 
   #apply(turn: Turn<RiskState>, op: RiskOp, rules: readonly RiskRule[]): RiskAnswer {

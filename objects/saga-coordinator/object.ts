@@ -233,8 +233,8 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     await this.#driver.looked();
     return ran;
   }
-  override alarm(): Promise<void> {
-    return this.#actor.alarm();
+  override alarm(delivery?: AlarmInvocationInfo): Promise<void> {
+    return this.#actor.alarm(delivery);
   }
 
   #sagaOf(charge: string): Saga | null {

@@ -1,16 +1,21 @@
 import { env, evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { resolveStripe } from "../../schema/accounts.ts";
 import { type EventBody, SYSTEM } from "../../schema/events.ts";
 import { createIdSource, routeTransfer, SHARDS } from "../../schema/ids.ts";
 import { fromMinor } from "../../schema/money.ts";
 import type { CoordinatorRpc, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
 import { shardName } from "../../schema/streams.ts";
 import { freshRuntime } from "../../tests/support/fresh-runtime.ts";
+import type { LedgerAccount } from "../ledger-account/object.ts";
 import { MAX_TRANSFERS } from "./batch.ts";
 import type { SagaCoordinator } from "./object.ts";
 import { PERIOD_TIMER } from "./periods.ts";
 
-const COORDINATORS = (env as unknown as { COORDINATORS: DurableObjectNamespace<SagaCoordinator> }).COORDINATORS;
+const { COORDINATORS, ACCOUNTS } = env as unknown as {
+  COORDINATORS: DurableObjectNamespace<SagaCoordinator>;
+  ACCOUNTS: DurableObjectNamespace<LedgerAccount>;
+};
 const ids = createIdSource((bytes) => crypto.getRandomValues(bytes));
 const stubOf = (shard: number) => COORDINATORS.getByName(shardName(shard));
 const shardAt = (shard: number) => stubOf(shard) as unknown as CoordinatorRpc;
@@ -130,22 +135,24 @@ describe("a closing", () => {
 
   test("counts what began before it and is still on its way", async () => {
     const [inside, until] = ["2025-04-15T00:00:00.000Z", "2025-05-01T00:00:00.000Z"];
-    // A saga nobody drives: its row and its journal are there, and no timer of its is due.
-    const saga = { kind: "ledger_transfer", input: { effective_at: inside } };
-    const put = (open: number) =>
-      runInDurableObject(stubOf(5), (_, { storage: { sql } }) =>
-        sql
-          .exec(
-            "INSERT OR REPLACE INTO sagas (id, kind, status, open, doc) VALUES ('sag_slow', 'ledger_transfer', 'running', ?, ?)",
-            open,
-            JSON.stringify(saga),
-          )
-          .toArray(),
+    const waiting = claiming(inside);
+    const slow = ACCOUNTS.getByName(resolveStripe("bank:sandbox:EUR", routeTransfer(waiting.id)));
+    // An account whose log does not add up takes nothing: what is on its way there waits until it does.
+    const flip = async (from: string, into: string) => {
+      await runInDurableObject(slow, (_, { storage: { sql } }) =>
+        sql.exec("UPDATE events SET body = replace(body, ?, ?) WHERE seq = 1", from, into).toArray(),
       );
-    await put(1);
+      await evictDurableObject(slow);
+    };
+    await flip('"EUR"', '"XXX"');
+    expect(await shardAt(routeTransfer(waiting.id)).createTransfer(waiting, 0, meta)).toMatchObject({
+      kind: "processing",
+    });
     expect(await close(until)).toMatchObject({ ok: true, value: { value: { in_flight: 1 } } });
-    await put(0);
-    expect(await close(until)).toMatchObject({ ok: true, value: { value: { in_flight: 0 } } });
+    await flip('"XXX"', '"EUR"');
+    const closed = async () =>
+      expect(await close(until)).toMatchObject({ ok: true, value: { value: { in_flight: 0 } } });
+    await vi.waitFor(closed, { timeout: 20_000 });
   });
 });
 

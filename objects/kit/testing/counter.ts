@@ -133,7 +133,7 @@ export class Counter extends DurableObject<CounterEnv> {
     return this.ctx.storage.sql.exec<{ n: number }>("SELECT n FROM commits").one().n;
   }
 
-  override async alarm(): Promise<void> {
-    await this.actor.alarm();
+  override async alarm(delivery?: AlarmInvocationInfo): Promise<void> {
+    await this.actor.alarm(delivery);
   }
 }
