@@ -1,6 +1,7 @@
 import type { Clock, IdSource } from "../../schema/ids.ts";
 import { type Rejection, reject } from "../../schema/rejections.ts";
 import type { ActorRpc, LogHead } from "../../schema/rpc/actor.ts";
+import { arrivals } from "./arrivals.ts";
 import { BatchUndone, type Ground, type Ran, runApart, runTogether } from "./batch.ts";
 import { systemClock, systemIds } from "./clock.ts";
 import { EventLog, type Head } from "./event-log.ts";
@@ -113,10 +114,7 @@ export class Actor<S> {
       savepoint: (write) => ctx.storage.transactionSync(write),
       undone: () => timers.forget(),
     };
-    this.#mailbox = new Mailbox(
-      (commands) => this.#commit(commands),
-      () => scheduler.wait(0),
-    );
+    this.#mailbox = new Mailbox((commands) => this.#commit(commands), arrivals());
     ctx.waitUntil(this.timers.wake());
     if (behind) void ctx.blockConcurrencyWhile(() => this.#foldSealed());
     else this.#awake();

@@ -34,7 +34,7 @@ const OVERTAKEN: RiskDecision = { outcome: "decline", score: 100, reasons: ["rel
 const euros = (minor: bigint) => fromMinor(minor, "EUR");
 
 /**
- * Decides one operation of a saga. Guards, in this order:
+ * Decides one operation of a saga, at the moment that its event will be recorded at. Guards, in this order:
  * 1. `assess` of a saga that is known, tombstones included: the first answer again.
  * 2. `release` of a saga never seen: a tombstone, so that an assessment overtaken by its own release is refused.
  * 3. `release` or `decline` of a saga that is not counted (refused, taken out, never seen): nothing, and the same answer.

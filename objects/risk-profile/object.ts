@@ -79,7 +79,9 @@ export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
   }
 
   #apply(turn: Turn<RiskState>, op: RiskOp, rules: readonly RiskRule[]): RiskAnswer {
-    const { answer, change } = decide(turn.state, this.#assessments.find(op.saga), op, rules, turn.now);
+    // As the log will record it: where the clock went back, later than it says, and what is counted is taken out where it was counted.
+    const at = Math.max(turn.now, Date.parse(turn.head.recordedAt) || 0);
+    const { answer, change } = decide(turn.state, this.#assessments.find(op.saga), op, rules, at);
     if (change === null) return answer;
     const { principal, correlation, saga } = op;
     turn.append(change.event.type, change.event.data as JsonObject, { principal, correlation, causation: saga });

@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env as untypedEnv } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { GENESIS_HASH } from "../../schema/events.ts";
 import type { RiskAnswer, RiskOp, RiskRpc } from "../../schema/rpc/risk.ts";
 import { KEPT_MS, MAX_OPS, type RiskProfile } from "./object.ts";
@@ -66,6 +66,27 @@ describe("a person's risk profile", () => {
       assessOp("more", "1000.01", { instrument: null }),
     ]);
     expect(outcomes(answers)).toEqual(["approve", "review"]);
+  });
+
+  test("takes out what it counted though its clock has gone back since", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      const person = "back in time";
+      await profileOf(person).applyOps([assessOp("sag_1", "60000.00"), assessOp("sag_2", "4000.00")]);
+      vi.setSystemTime(Date.now() - 3_600_000);
+      await profileOf(person).applyOps([assessOp("sag_3", "4000.00")]);
+      vi.setSystemTime(Date.now() - 3_600_000);
+      expect(outcomes(await profileOf(person).applyOps([releaseOp("sag_3"), declineOp("sag_2")]))).toEqual([
+        "release",
+        "decline",
+      ]);
+      const [state] = await sqlOf(person, (sql) =>
+        sql.exec<{ summary: string }>("SELECT summary FROM actor_state").toArray(),
+      );
+      expect(state?.summary).toBe("counted 0/1 declines 1/1");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("refuses every command once a stored event has been tampered with, and names it", async () => {

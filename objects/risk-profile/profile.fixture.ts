@@ -43,10 +43,12 @@ export class Profile {
   }
 
   do(op: RiskOp): Outcome {
-    const outcome = decide(this.state, this.known.get(op.saga) ?? null, op, this.#rules, this.now);
+    // A log's times never decrease, whatever the clock does.
+    const at = Math.max(this.now, Date.parse(this.events.at(-1)?.recorded_at ?? "") || 0);
+    const outcome = decide(this.state, this.known.get(op.saga) ?? null, op, this.#rules, at);
     if (outcome.change === null) return outcome;
     const { event, keep } = outcome.change;
-    const recorded_at = new Date(this.now).toISOString();
+    const recorded_at = new Date(at).toISOString();
     const seq = String(this.events.length + 1);
     const body: EventBody = {
       stream: "risk/alice",
