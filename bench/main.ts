@@ -50,7 +50,7 @@ for (const scenario of chosen) {
   } finally {
     await close();
   }
-  if (programs === null || scenario.kind === "probe" || scenario.oursAlone) continue;
+  if (programs === null || scenario.oursAlone) continue;
   const beside = await baseline(programs);
   try {
     pair.theirs = await runScenario(scenario, beside.target, { ...run, restSeconds: 0 });

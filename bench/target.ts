@@ -1,10 +1,13 @@
 import { checkMoney, inBatches } from "../tests/support/checker.ts";
 import { api } from "../tests/support/client.ts";
+import { feedTicket } from "../tests/support/feed-client.ts";
 import { type Server, token } from "../tests/support/server.ts";
 import { must, openPod } from "../tests/support/story.ts";
 import { minor, type Verdict, verdict } from "../tests/support/verdict.ts";
 import { localSecrets } from "../tools/settings.ts";
 import { readBooks } from "./books.ts";
+import { feedDialect } from "./dialect.ts";
+import { Listener } from "./load/listener.ts";
 import { runtimePid } from "./machine.ts";
 import type { PaidPod, Target } from "./scenarios/scenario.ts";
 import { startMeasured } from "./started.ts";
@@ -71,6 +74,10 @@ export const ours = async (): Promise<{ target: Target; server: Server; close():
     token: bearer,
     openPod: async (owner, members, currencies) =>
       (await openPod(server, { owner, members, currencies: [...currencies] })).id,
+    openFeed: async (owner, pod, after) => {
+      const ticket = await feedTicket(api(server.url, await bearer(owner)), pod);
+      return Listener.open(feedDialect(server.url, ticket, pod, after));
+    },
     checkCharges: check,
     machine: { stateDir: server.stateDir, runtimePid: () => runtimePid(server.stateDir) },
   };

@@ -6,6 +6,7 @@ import { Histogram } from "./load/histogram.ts";
 import { benchOptions } from "./options.ts";
 import { tableOf } from "./report.ts";
 import { bestOf, type Outcome } from "./run.ts";
+import { ADMISSION, ONE_ROW_CALL, TO_FRAME } from "./scenarios/feeds.ts";
 import { exitCode, honesty, judge, type Pair, voidReason } from "./verdict.ts";
 
 const outcome = (perSecond: number, p99Ms = 10, faults: string[] = [], units = 1): Outcome => {
@@ -73,6 +74,49 @@ describe("the verdict", () => {
       ["transfers uniform", { theirs: outcome(200) }],
     ]);
     expect(judge(pairs, new Set(["batches"]), null)).toMatchObject([{ ratio: 10, verdict: "held" }]);
+  });
+});
+
+/** A probe's outcome: of each thing it timed, how long it took, and how often a second where that was counted. */
+const probed = (timed: Record<string, { ms: number; perSecond?: number }>, faults: string[] = []): Outcome => ({
+  ...outcome(1, 1, faults),
+  loads: [],
+  timed: Object.entries(timed).map(([what, { ms, perSecond }]) => {
+    const histogram = new Histogram();
+    histogram.record(ms);
+    return { what, latency: histogram.summary(), ...(perSecond === undefined ? {} : { perSecond }) };
+  }),
+});
+
+describe("the verdict on the feed", () => {
+  const fanOut = (ours: Outcome, theirs?: Outcome) => {
+    const pair: Pair = theirs === undefined ? { ours } : { ours, theirs };
+    return judge(new Map([["feed fan-out", pair]]), new Set(["feed fan-out"]), null);
+  };
+  const frames = (perSecond: number, faults: string[] = []) => probed({ [TO_FRAME]: { ms: 9, perSecond } }, faults);
+  const lag = (p99: number, faults: string[] = []) =>
+    probed({ [TO_FRAME]: { ms: p99 }, [ONE_ROW_CALL]: { ms: 1.5 }, [ADMISSION]: { ms: 0.5 } }, faults);
+  const judgedLag = (ours: Outcome, voided: string | null = null) =>
+    judge(new Map([["lag feed", { ours }]]), new Set(["lag feed"]), voided);
+
+  test("holds a fan-out that delivers as many frames a second as the baseline's, and misses one that does not", () => {
+    expect(fanOut(frames(100), frames(100))).toMatchObject([{ ratio: 1, wanted: "≥ 1", verdict: "held" }]);
+    expect(fanOut(frames(99), frames(100))).toMatchObject([{ verdict: "missed" }]);
+  });
+
+  test("takes no figure from a fan-out that left somebody out, nor from one alone", () => {
+    expect(fanOut(frames(900), frames(1, ["a socket was told 1 of 2 events"]))).toMatchObject([{ why: "no figure" }]);
+    expect(fanOut(frames(900))).toMatchObject([{ verdict: "not measured", why: "no baseline" }]);
+  });
+
+  test("holds a lag of at most five one-row calls, the way to the actor not counted among them", () => {
+    expect(judgedLag(lag(4.99))).toMatchObject([{ wanted: "≤ 5", verdict: "held" }]);
+    expect(judgedLag(lag(5.01))).toMatchObject([{ verdict: "missed" }]);
+    expect(judgedLag(lag(1, ["a socket was told 1 of 2 events"]))).toMatchObject([{ why: "no figure" }]);
+  });
+
+  test("needs no baseline for the lag, whatever is wrong with it", () => {
+    expect(judgedLag(lag(4), "the baseline is slow")).toMatchObject([{ verdict: "held" }]);
   });
 });
 

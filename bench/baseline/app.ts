@@ -1,14 +1,13 @@
 import { Hono } from "hono";
-import { createLocalJWKSet, jwtVerify } from "jose";
 import type pg from "pg";
 import { z } from "zod";
 import { fromMinor, moneySchema, toMinor } from "../../schema/money.ts";
-import { ulid } from "../../tests/support/story.ts";
-import { LOCAL_AUDIENCE, LOCAL_ISSUER } from "../../tools/issuer.ts";
+import type { Authenticate, Caller } from "./callers.ts";
 import { makeCharge, type Provider, readCharge, shown } from "./charges.ts";
 import { balanceOf, postOrder, trialBalance } from "./ledger.ts";
+import { openPod, renamePod } from "./pods.ts";
+import type { Rooms } from "./rooms.ts";
 
-type Caller = { user: string; admin: boolean };
 type Hosted = { Variables: { caller: Caller } };
 
 const orderSchema = z.strictObject({
@@ -26,7 +25,9 @@ const chargeSchema = z.strictObject({
   amount: moneySchema,
   source: z.strictObject({ type: z.literal("instrument"), token: z.string().max(255) }),
 });
-const podSchema = z.strictObject({ name: z.string().min(1).max(100), members: z.array(z.string()).max(1_000) });
+const nameSchema = z.string().min(1).max(100);
+const podSchema = z.strictObject({ name: nameSchema, members: z.array(z.string()).max(1_000) });
+const renameSchema = z.strictObject({ name: nameSchema });
 
 const STATUS: Readonly<Record<string, 400 | 404 | 422>> = {
   invalid_request: 400,
@@ -36,21 +37,7 @@ const STATUS: Readonly<Record<string, 400 | 404 | 422>> = {
   risk_declined: 422,
 };
 
-/** Who calls. A token that was verified is remembered, as the product does. */
-const authenticator = (keySet: string) => {
-  const keys = createLocalJWKSet(JSON.parse(keySet));
-  const remembered = new Map<string, Promise<Caller>>();
-  return (header: string | undefined): Promise<Caller> => {
-    const token = /^Bearer (\S+)$/.exec(header ?? "")?.[1] ?? "";
-    const known = remembered.get(token);
-    if (known !== undefined) return known;
-    const verified = jwtVerify(token, keys, { issuer: LOCAL_ISSUER, audience: LOCAL_AUDIENCE, typ: "at+jwt" }).then(
-      ({ payload }) => ({ user: String(payload.sub), admin: payload.scope === "admin" }),
-    );
-    remembered.set(token, verified);
-    return verified;
-  };
-};
+const bearerOf = (header: string | undefined): string => /^Bearer (\S+)$/.exec(header ?? "")?.[1] ?? "";
 
 const balanced = (legs: z.infer<typeof orderSchema>["legs"]): boolean => {
   const sums = new Map<string, bigint>();
@@ -62,8 +49,7 @@ const balanced = (legs: z.infer<typeof orderSchema>["legs"]): boolean => {
 };
 
 /** The conventional server: the part of the HTTP contract that is measured, over one SQL database. */
-export const createBaseline = (pool: pg.Pool, provider: Provider, keySet: string) => {
-  const authenticate = authenticator(keySet);
+export const createBaseline = (pool: pg.Pool, provider: Provider, authenticate: Authenticate, rooms: Rooms) => {
   const app = new Hono<Hosted>();
   const refuse = (code: string) => Response.json({ code }, { status: STATUS[code] ?? 500 });
   const post = async (input: unknown): Promise<{ status: number; body: object }> => {
@@ -76,7 +62,7 @@ export const createBaseline = (pool: pg.Pool, provider: Provider, keySet: string
   };
 
   app.use(async (context, next) => {
-    const caller = await authenticate(context.req.header("authorization")).catch(() => null);
+    const caller = await authenticate(bearerOf(context.req.header("authorization"))).catch(() => null);
     if (caller === null) return context.json({ code: "unauthenticated" }, 401);
     context.set("caller", caller);
     return next();
@@ -112,14 +98,15 @@ export const createBaseline = (pool: pg.Pool, provider: Provider, keySet: string
   app.post("/v1/pods", async (context) => {
     const parsed = podSchema.safeParse(await context.req.json());
     if (!parsed.success) return refuse("invalid_request");
-    const { user } = context.get("caller");
-    const id = `pod_${ulid()}`;
-    await pool.query(
-      `WITH pod AS (INSERT INTO pods (id, owner, name) VALUES ($1, $2, $3))
-       INSERT INTO members (pod, person, role) SELECT $1, $2, 'owner' UNION ALL SELECT $1, person, 'member' FROM unnest($4::text[]) AS person`,
-      [id, user, parsed.data.name, parsed.data.members],
-    );
+    const id = await openPod(pool, { owner: context.get("caller").user, ...parsed.data });
     return context.json({ id }, 201);
+  });
+  app.patch("/v1/pods/:id", async (context) => {
+    const parsed = renameSchema.safeParse(await context.req.json());
+    if (!parsed.success) return refuse("invalid_request");
+    const [pod, { user }] = [context.req.param("id"), context.get("caller")];
+    const event = await rooms.tellAfter(pod, () => renamePod(pool, { pod, person: user, ...parsed.data }));
+    return event === null ? refuse("not_found") : context.json({ id: pod, ...parsed.data, seq: Number(event.seq) });
   });
   app.post("/v1/pods/:id/charges", async (context) => {
     const key = context.req.header("idempotency-key");

@@ -1,6 +1,33 @@
 -- Pods and charges of the baseline: whatever the ledger is, they are kept beside it in the same database.
-CREATE TABLE pods (id text PRIMARY KEY, owner text NOT NULL, name text NOT NULL);
+CREATE TABLE pods (id text PRIMARY KEY, owner text NOT NULL, name text NOT NULL, seq bigint NOT NULL DEFAULT 0)
+  WITH (fillfactor = 50);
 CREATE TABLE members (pod text NOT NULL, person text NOT NULL, role text NOT NULL, PRIMARY KEY (pod, person));
+
+-- What a pod's room is told: written where the change is, in its transaction.
+CREATE TABLE events (
+  pod text NOT NULL REFERENCES pods,
+  seq bigint NOT NULL,
+  id text NOT NULL,
+  type text NOT NULL,
+  recorded_at timestamptz NOT NULL,
+  correlation text NOT NULL,
+  person text NOT NULL,
+  data jsonb NOT NULL,
+  PRIMARY KEY (pod, seq)
+);
+
+-- Names a pod anew, which its owner may. The pod's row is locked, so its events are numbered in the order they are committed.
+CREATE FUNCTION pod_rename(
+  p_pod text, p_person text, p_name text, p_event text, p_correlation text, OUT seq bigint, OUT recorded_at timestamptz
+) LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE pods p SET name = p_name, seq = p.seq + 1 WHERE p.id = p_pod AND p.owner = p_person RETURNING p.seq INTO seq;
+  IF NOT FOUND THEN RETURN; END IF;
+  recorded_at := clock_timestamp();
+  INSERT INTO events VALUES (
+    p_pod, pod_rename.seq, p_event, 'pod.updated', pod_rename.recorded_at, p_correlation, p_person, jsonb_build_object('pod', p_pod, 'name', p_name)
+  );
+END $$;
 
 CREATE TABLE charges (
   id text PRIMARY KEY,

@@ -1,9 +1,12 @@
+import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import pg from "pg";
 import { endWithParent } from "../../tools/parent.ts";
 import { HOST } from "../../tools/ports.ts";
 import { createBaseline } from "./app.ts";
+import { authenticator } from "./callers.ts";
 import { resume } from "./charges.ts";
+import { Rooms } from "./rooms.ts";
 
 /**
  * The conventional server in a process of its own, so that the load is not made on its event loop. What it needs comes by the
@@ -49,7 +52,10 @@ const every = (ms: number, work: () => Promise<unknown>): void => {
 await resume(pool, provider);
 every(RESUME_MS, () => resume(pool, provider));
 every(RELAY_MS, relay);
-const app = createBaseline(pool, provider, need("KEY_SET"));
-serve({ fetch: app.fetch, hostname: HOST, port: 0 }, ({ port }) =>
+const authenticate = authenticator(need("KEY_SET"));
+const rooms = new Rooms(pool, authenticate);
+const app = createBaseline(pool, provider, authenticate, rooms);
+const server = serve({ fetch: app.fetch, hostname: HOST, port: 0 }, ({ port }) =>
   process.stdout.write(`ready http://${HOST}:${port}\n`),
 );
+rooms.serveBeside(server as Server);

@@ -11,8 +11,10 @@ import { localKeySet } from "../../tools/issuer.ts";
 import { ROOT } from "../../tools/settings.ts";
 import { readBooks } from "../books.ts";
 import { BOUND } from "../ending.ts";
+import { Listener } from "../load/listener.ts";
 import type { PaidPod, Target } from "../scenarios/scenario.ts";
 import { balances, outside } from "../target.ts";
+import { roomDialect } from "./dialect.ts";
 import { Postgres } from "./postgres.ts";
 
 const HERE = join(ROOT, "bench/baseline");
@@ -111,6 +113,7 @@ export const baseline = async (programs: string) => {
       const caller = api(url, await bearer(owner));
       return must(await caller.post<{ id: string }>("/v1/pods", { name: "Our pool", members }), 201).id;
     },
+    openFeed: async (owner, pod) => Listener.open(roomDialect(url, await bearer(owner), pod)),
     checkCharges: async (pods): Promise<Verdict[]> => {
       const { books, strangers } = await readBooks(target.sandboxUrl, pods);
       const faults = (await inBatches(pods, (pod) => checkPod(target, books, pod))).flat();

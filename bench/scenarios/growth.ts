@@ -51,6 +51,7 @@ const storageOf = (before: Stored, after: Stored, filled: number): string => {
 export const growth: ProbeScenario = {
   kind: "probe",
   name: "growth",
+  oursAlone: true,
   about: `into one account as its entries grow, ${IN_FLIGHT} in flight`,
   async run(target, seconds, seed) {
     const { machine } = target;

@@ -1,5 +1,6 @@
 import type { Verdict } from "../../tests/support/verdict.ts";
 import type { Latencies } from "../load/histogram.ts";
+import type { Listener } from "../load/listener.ts";
 import type { Operation } from "../load/loops.ts";
 
 /** A server under load: ours, or the conventional one beside it. Both take the same requests. */
@@ -11,6 +12,8 @@ export type Target = {
   token(user: string): Promise<string>;
   /** A pod with its members, all of whom may pay. */
   openPod(owner: string, members: readonly string[], currencies: readonly string[]): Promise<string>;
+  /** A socket of its owner's that is told the pod's events, `after` being the newest so far. */
+  openFeed(owner: string, pod: string, after: number): Promise<Listener>;
   /** Whether the money of these charges adds up, all of them having ended. */
   checkCharges(pods: readonly PaidPod[]): Promise<Verdict[]>;
   /** Where it keeps its state, and the process that serves; absent where they are not ours to look at. */

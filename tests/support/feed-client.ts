@@ -75,14 +75,6 @@ export class FeedClient {
     this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
   }
 
-  /** Calls this with each event that comes from now on, as it comes. */
-  onEvent(tell: (frame: FrameOf<"event">) => void): void {
-    this.#socket.addEventListener("message", () => {
-      const last = this.frames.at(-1);
-      if (last?.type === "event") tell(last);
-    });
-  }
-
   /** From now on acknowledges each event that comes whose seq is a multiple of this. */
   acknowledgeEvery(count: number): void {
     this.#socket.addEventListener("message", () => {
