@@ -1,7 +1,6 @@
 import type { Clock, IdSource } from "../../schema/ids.ts";
 import { type Rejection, reject } from "../../schema/rejections.ts";
 import type { ActorRpc, LogHead } from "../../schema/rpc/actor.ts";
-import { arrivals } from "./arrivals.ts";
 import { BatchUndone, type Ground, type Ran, runApart, runTogether } from "./batch.ts";
 import { systemClock, systemIds } from "./clock.ts";
 import { EventLog, type Head } from "./event-log.ts";
@@ -114,7 +113,10 @@ export class Actor<S> {
       savepoint: (write) => ctx.storage.transactionSync(write),
       undone: () => timers.forget(),
     };
-    this.#mailbox = new Mailbox((commands) => this.#commit(commands), arrivals());
+    this.#mailbox = new Mailbox(
+      (commands) => this.#commit(commands),
+      () => scheduler.wait(0),
+    );
     ctx.waitUntil(this.timers.wake());
     if (behind) void ctx.blockConcurrencyWhile(() => this.#foldSealed());
     else this.#awake();

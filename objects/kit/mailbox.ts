@@ -9,19 +9,19 @@ type Waiting<C> = { command: C; resolve: (value: unknown) => void; reject: (erro
 export type Settled = { ok: true; value: unknown } | { ok: false; error: unknown };
 
 /**
- * Group commit: everything that has arrived shares one commit, first in first out. `arrived` (`arrivals.ts`) says when that is: into an idle
- * mailbox the first command is alone, and under load what comes meanwhile is waited for.
+ * Group commit. The first command into an idle mailbox arms one macrotask; everything that arrives before it runs shares one
+ * commit, first in first out. From a microtask every batch would have size one, because calls arrive as separate events.
  */
 export class Mailbox<C> {
   readonly #commit: (commands: C[]) => Settled[];
-  readonly #arrived: () => Promise<unknown>;
+  readonly #macrotask: () => Promise<unknown>;
   #waiting: Waiting<C>[] = [];
   #armed = false;
 
   /** `commit` settles every command of a batch or throws, which answers nobody: the object is about to be reset. */
-  constructor(commit: (commands: C[]) => Settled[], arrived: () => Promise<unknown>) {
+  constructor(commit: (commands: C[]) => Settled[], macrotask: () => Promise<unknown>) {
     this.#commit = commit;
-    this.#arrived = arrived;
+    this.#macrotask = macrotask;
   }
 
   get waiting(): number {
@@ -44,7 +44,7 @@ export class Mailbox<C> {
   }
 
   async #drainSoon(): Promise<void> {
-    await this.#arrived();
+    await this.#macrotask();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MAX_BATCH);
       const settled = this.#commit(batch.map(({ command }) => command));
@@ -53,7 +53,7 @@ export class Mailbox<C> {
         if (result?.ok) resolve(result.value);
         else reject(result?.error ?? new Error("a batch lost a command"));
       });
-      if (this.#waiting.length > 0) await this.#arrived();
+      if (this.#waiting.length > 0) await this.#macrotask();
     }
     this.#armed = false;
   }

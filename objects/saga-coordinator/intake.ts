@@ -19,7 +19,6 @@ import type { GatewayRpc, InstrumentAnswer } from "../../schema/rpc/gateway.ts";
 import type { Saga } from "../../schema/sagas.ts";
 import { streamOf } from "../../schema/streams.ts";
 import type { Actor } from "../kit/actor.ts";
-import { arrivals } from "../kit/arrivals.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { SealedFields } from "../kit/sealed-fields.ts";
 import { callActor } from "../kit/stub.ts";
@@ -95,7 +94,7 @@ export class Intake {
         const found = await callActor<AccountRpc, AccountTerms | null>(deps.env.ACCOUNTS, account, call);
         return asking.map(() => found);
       },
-      arrivals(() => deps.actor.clock.now()),
+      () => scheduler.wait(0),
     );
   }
 

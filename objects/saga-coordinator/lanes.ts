@@ -34,17 +34,17 @@ type Waiting<Op, Answer> = { op: Op; resolve: (answer: Answer) => void; reject: 
  */
 export class Lanes<Op, Answer> {
   readonly #call: (target: string, ops: Op[]) => Promise<Answer[]>;
-  readonly #arrived: () => Promise<unknown>;
+  readonly #macrotask: () => Promise<unknown>;
   readonly #wait: Wait;
   readonly #waiting = new Map<string, Waiting<Op, Answer>[]>();
 
   constructor(
     call: (target: string, ops: Op[]) => Promise<Answer[]>,
-    arrived: () => Promise<unknown>,
+    macrotask: () => Promise<unknown>,
     wait: Wait = (ms, options) => scheduler.wait(ms, options),
   ) {
     this.#call = call;
-    this.#arrived = arrived;
+    this.#macrotask = macrotask;
     this.#wait = wait;
   }
 
@@ -61,7 +61,7 @@ export class Lanes<Op, Answer> {
   }
 
   async #run(target: string): Promise<void> {
-    await this.#arrived();
+    await this.#macrotask();
     for (;;) {
       const gathered = this.#waiting.get(target) ?? [];
       if (gathered.length === 0) break;

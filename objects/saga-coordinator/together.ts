@@ -11,7 +11,7 @@ export type Answered<Answer> = (index: number, answer: Answer) => void;
 export class Together<Op, Answer> {
   readonly #call: (target: string, ops: Op[], answered: Answered<Answer>) => Promise<void>;
   readonly #most: number;
-  readonly #arrived: () => Promise<unknown>;
+  readonly #macrotask: () => Promise<unknown>;
   readonly #wait: Wait;
   readonly #gathering = new Map<string, Asked<Op, Answer>[]>();
 
@@ -19,12 +19,12 @@ export class Together<Op, Answer> {
   constructor(
     call: (target: string, ops: Op[], answered: Answered<Answer>) => Promise<void>,
     most: number,
-    arrived: () => Promise<unknown>,
+    macrotask: () => Promise<unknown>,
     wait: Wait = (ms, options) => scheduler.wait(ms, options),
   ) {
     this.#call = call;
     this.#most = most;
-    this.#arrived = arrived;
+    this.#macrotask = macrotask;
     this.#wait = wait;
   }
 
@@ -42,7 +42,7 @@ export class Together<Op, Answer> {
   }
 
   async #leave(target: string): Promise<void> {
-    await this.#arrived();
+    await this.#macrotask();
     const gathered = this.#gathering.get(target) ?? [];
     this.#gathering.delete(target);
     while (gathered.length > 0) void this.#ask(target, gathered.splice(0, this.#most));

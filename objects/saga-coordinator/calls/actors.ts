@@ -5,7 +5,6 @@ import type { GatewayAnswer, GatewayCall, GatewayRpc } from "../../../schema/rpc
 import type { PermitAnswer, PermitCall, PodRpc } from "../../../schema/rpc/pod.ts";
 import type { RiskAnswer, RiskOp, RiskRpc } from "../../../schema/rpc/risk.ts";
 import type { Saga } from "../../../schema/sagas.ts";
-import { arrivals } from "../../kit/arrivals.ts";
 import type { ObjectEnv } from "../../kit/env.ts";
 import type { SealedFields } from "../../kit/sealed-fields.ts";
 import { callActor } from "../../kit/stub.ts";
@@ -13,6 +12,7 @@ import { inTime, Lanes } from "../lanes.ts";
 import { Together } from "../together.ts";
 import type { CallPort } from "./port.ts";
 
+const macrotask = () => scheduler.wait(0);
 const wait = (ms: number, options: { signal: AbortSignal }) => scheduler.wait(ms, options);
 
 /** A call of the platform has no more connections than this open at once: what exceeds them would wait for the others. */
@@ -27,24 +27,24 @@ export const actorCalls = (
 ): CallPort => {
   const pods = new Lanes<PermitCall, PermitAnswer>(
     (pod, ops) => callActor<PodRpc, PermitAnswer[]>(env.PODS, pod, (actor) => actor.permits(ops)),
-    arrivals(now),
+    macrotask,
   );
   const profiles = new Lanes<RiskOp, RiskAnswer>(
     (user, ops) => callActor<RiskRpc, RiskAnswer[]>(env.RISK_PROFILES, user, (actor) => actor.applyOps(ops)),
-    arrivals(now),
+    macrotask,
   );
   const accounts = new Lanes<AccountOp, AccountAnswer>(
     (account, ops) => callActor<AccountRpc, AccountAnswer[]>(env.ACCOUNTS, account, (actor) => actor.applyOps(ops)),
-    arrivals(now),
+    macrotask,
   );
   const atDesk = (ops: DeskOp[]): Promise<DeskAnswer[]> =>
     callActor<DeskRpc, DeskAnswer[]>(env.FX_DESKS, DESK, (actor) => actor.applyOps(ops));
-  const desks = new Lanes<DeskOp, DeskAnswer>((_desk, ops) => atDesk(ops), arrivals(now));
+  const desks = new Lanes<DeskOp, DeskAnswer>((_desk, ops) => atDesk(ops), macrotask);
   // Not made again here: whether a call to a provider may be repeated is the journal's to say.
   const gateways = new Together<GatewayCall, GatewayAnswer>(
     (connector, calls, answered) => (env.GATEWAYS.getByName(connector) as GatewayRpc).execute(calls, answered),
     CONNECTIONS,
-    arrivals(now),
+    macrotask,
   );
   return {
     pod: (pod, call) => pods.submit(pod, call),
