@@ -21,6 +21,10 @@ export const EMPTY_HEAD: Head = { seq: 0, hash: GENESIS_HASH, recordedAt: "" };
 
 export type EventMeta = Pick<Meta, "principal" | "correlation" | "causation"> & { effectiveAt?: string };
 
+/** When an event after `head` is recorded, epoch milliseconds: a log's times never decrease, whatever the clock does. */
+export const recordingTime = ({ recordedAt }: Pick<Head, "recordedAt">, now: number): number =>
+  Math.max(now, Date.parse(recordedAt) || 0);
+
 const utf8 = new TextEncoder();
 
 /** Events read, and events verified, in one call. */
@@ -57,7 +61,7 @@ export class EventLog {
   /** Writes one event after `head`. Call it inside a transaction. Throws when the data is above 32 KiB: a bug in the caller. */
   append(head: Head, type: string, data: JsonObject, meta: EventMeta): { head: Head; event: EventBody; row: LogRow } {
     const now = this.#clock.now();
-    const recordedAt = isoTime(Math.max(now, Date.parse(head.recordedAt) || 0));
+    const recordedAt = isoTime(recordingTime(head, now));
     const seq = head.seq + 1;
     const event: EventBody = {
       stream: this.stream,

@@ -5,6 +5,7 @@ import type { RiskAnswer, RiskOp, RiskRpc } from "../../schema/rpc/risk.ts";
 import { streamOf } from "../../schema/streams.ts";
 import { Actor, type Turn } from "../kit/actor.ts";
 import { type ObjectEnv, relayPort, settingsOf, UNLISTED_GATHER_MS } from "../kit/env.ts";
+import { recordingTime } from "../kit/event-log.ts";
 import { ClosedDoor } from "../kit/stub.ts";
 import { Assessments } from "./assessments.ts";
 import { decide } from "./decide.ts";
@@ -79,8 +80,8 @@ export class RiskProfile extends DurableObject<ObjectEnv> implements RiskRpc {
   }
 
   #apply(turn: Turn<RiskState>, op: RiskOp, rules: readonly RiskRule[]): RiskAnswer {
-    // As the log will record it: where the clock went back, later than it says, and what is counted is taken out where it was counted.
-    const at = Math.max(turn.now, Date.parse(turn.head.recordedAt) || 0);
+    // As the log will record it, or what was counted while the clock was back would be taken out where it was not counted.
+    const at = recordingTime(turn.head, turn.now);
     const { answer, change } = decide(turn.state, this.#assessments.find(op.saga), op, rules, at);
     if (change === null) return answer;
     const { principal, correlation, saga } = op;

@@ -3,6 +3,7 @@ import type { EventBody, JsonObject } from "../../schema/events.ts";
 import { SYSTEM } from "../../schema/events.ts";
 import { RISK_RULES, type RiskRule } from "../../schema/risk-rules.ts";
 import type { RiskOp } from "../../schema/rpc/risk.ts";
+import { recordingTime } from "../kit/event-log.ts";
 import { type Assessment, decide, type Outcome } from "./decide.ts";
 import { fold, type RiskState } from "./state.ts";
 
@@ -43,8 +44,7 @@ export class Profile {
   }
 
   do(op: RiskOp): Outcome {
-    // A log's times never decrease, whatever the clock does.
-    const at = Math.max(this.now, Date.parse(this.events.at(-1)?.recorded_at ?? "") || 0);
+    const at = recordingTime({ recordedAt: this.events.at(-1)?.recorded_at ?? "" }, this.now);
     const outcome = decide(this.state, this.known.get(op.saga) ?? null, op, this.#rules, at);
     if (outcome.change === null) return outcome;
     const { event, keep } = outcome.change;

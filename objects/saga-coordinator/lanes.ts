@@ -25,7 +25,8 @@ export const inTime = async <T>(call: Promise<T>, target: string, wait: Wait): P
   }
 };
 
-type Waiting<Op, Answer> = { op: Op; resolve: (answer: Answer) => void; reject: (error: unknown) => void };
+/** An operation, and whoever waits for its answer. */
+export type Waiting<Op, Answer> = { op: Op; resolve: (answer: Answer) => void; reject: (error: unknown) => void };
 
 /**
  * One call at a time to each target, carrying whatever has gathered for it: under load a shard meets an actor once a turn,

@@ -1,4 +1,4 @@
-import { inTime, type Wait } from "./lanes.ts";
+import { inTime, type Wait, type Waiting } from "./lanes.ts";
 
 /** Tells the answer to one of the operations of a call, by its place in it. */
 export type Answered<Answer> = (index: number, answer: Answer) => void;
@@ -13,7 +13,7 @@ export class Together<Op, Answer> {
   readonly #most: number;
   readonly #macrotask: () => Promise<unknown>;
   readonly #wait: Wait;
-  readonly #gathering = new Map<string, Asked<Op, Answer>[]>();
+  readonly #gathering = new Map<string, Waiting<Op, Answer>[]>();
 
   /** `most`: operations one call carries. */
   constructor(
@@ -30,7 +30,7 @@ export class Together<Op, Answer> {
 
   submit(target: string, op: Op): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const asked: Asked<Op, Answer> = { op, resolve, reject };
+      const asked: Waiting<Op, Answer> = { op, resolve, reject };
       const gathered = this.#gathering.get(target);
       if (gathered !== undefined) {
         gathered.push(asked);
@@ -48,7 +48,7 @@ export class Together<Op, Answer> {
     while (gathered.length > 0) void this.#ask(target, gathered.splice(0, this.#most));
   }
 
-  async #ask(target: string, asked: Asked<Op, Answer>[]): Promise<void> {
+  async #ask(target: string, asked: Waiting<Op, Answer>[]): Promise<void> {
     const ops = asked.map(({ op }) => op);
     const call = this.#call(target, ops, (index, answer) => asked[index]?.resolve(answer));
     // To those that are answered it is nothing that the call failed, or left others out.
@@ -56,5 +56,3 @@ export class Together<Op, Answer> {
     await inTime(call, target, this.#wait).then(() => fail(new Error(`${target} left an operation unanswered`)), fail);
   }
 }
-
-type Asked<Op, Answer> = { op: Op; resolve: (answer: Answer) => void; reject: (error: unknown) => void };

@@ -126,13 +126,13 @@ export type VerifyReport = {
   progress: { done: number; total: number };
 };
 
-/** One shard of the coordinator, named `shard-<n>`. */
 /**
  * What became of a webhook: stored, and acted on where it settles something; taken before; `known`: it says what stands in the journal, and
  * nothing is stored of it; about no charge of ours.
  */
 export type WebhookFate = "stored" | "duplicate" | "known" | "unroutable";
 
+/** One shard of the coordinator, named `shard-<n>`. */
 export type CoordinatorRpc = ActorRpc & {
   createCharge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer>;
   createTransfer(command: CreateTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer>;
@@ -163,7 +163,7 @@ export type CoordinatorRpc = ActorRpc & {
     waitMs: number,
     meta: Meta,
   ): Promise<Result<OperatedSaga>>;
-  /** Durable before it answers; `duplicate` when this event was taken before, `unroutable` when no saga has the reference. */
+  /** What it says is durable before it answers, unless it is `unroutable`. */
   inbox(item: InboxItem): Promise<WebhookFate>;
   /**
    * Binds an idempotency key to the id of the thing it makes: the first caller's id wins. `kind`: the thing is an actor of this
