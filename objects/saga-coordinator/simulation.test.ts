@@ -44,7 +44,7 @@ import type { World } from "./testing/world.ts";
  */
 const { SEED, SEEDS } = process.env;
 /** Within as many, every planted bug is noticed (`tests/planted`). */
-const HISTORIES = 600;
+const HISTORIES = 1_000;
 if (SEED === undefined)
   for (const said of ["error", "log"] as const) vi.spyOn(console, said).mockReturnValue(undefined);
 

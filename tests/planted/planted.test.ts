@@ -11,7 +11,7 @@ type Result = { title: string; status: string; failureMessages: string[] };
 type Report = { testResults: { assertionResults: Result[] }[] };
 
 /** Histories a simulation may take to notice. */
-const SEEDS = "600";
+const SEEDS = "1000";
 
 /** Runs the check a bug is for, with the bug in the code; answers what became of it. */
 const checked = async ({ name, check }: PlantedBug): Promise<Result[]> => {
