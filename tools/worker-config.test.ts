@@ -27,6 +27,7 @@ test("the local server gives each Worker what its wrangler.toml says", () => {
     );
     expect(local.crons).toEqual(config.triggers.crons ?? []);
     expect(local.compatibilityDate).toBe(config.compatibility_date);
+    expect(local.compatibilityFlags).toEqual(config.compatibility_flags);
   }
 });
 

@@ -252,6 +252,12 @@ describe("the door", () => {
     });
   });
 
+  test("takes up no compression that a client offers", async () => {
+    const offer = { authorization, "sec-websocket-extensions": "permessage-deflate; client_max_window_bits" };
+    const { status, headers } = await knock(server.url, feedPath(pod.id), offer);
+    expect([status, headers["sec-websocket-extensions"]]).toEqual([101, undefined]);
+  });
+
   test("opens by each of two tickets that were asked for under one idempotency key: a ticket is told once", async () => {
     const ask = () => pod.owner.post<{ ticket: string }>(`/v1/pods/${pod.id}/feed-tickets`, {}, { key: "one-key" });
     const answers = [await ask(), await ask()];
