@@ -7,12 +7,20 @@ import { onlineIn, type Seat } from "./state.ts";
 /** What a hibernating object offers of its sockets. */
 export type Sockets = Pick<DurableObjectState, "acceptWebSocket" | "getWebSockets">;
 
+/** As its attachment has it. */
+const openSeat = (socket: WebSocket): Seat | null => {
+  const seat = socket.deserializeAttachment() as Seat | null;
+  return seat === null || seat.over ? null : seat;
+};
+
 /**
- * The open sockets of a feed, with their seats, and who is online by them. Everything is read from the attachments each time:
- * an object that has slept finds all as it was.
+ * The open sockets of a feed, with their seats, and who is online by them. An object that has slept reads all from the attachments,
+ * once; from then on each change of a seat is made here and there in the same turn, for it may be put to sleep after any.
  */
 export class Audience {
   readonly #sockets: Sockets;
+  /** Null: not yet read. */
+  #seated: Map<WebSocket, Seat> | null = null;
 
   constructor(sockets: Sockets) {
     this.#sockets = sockets;
@@ -24,21 +32,21 @@ export class Audience {
   }
 
   get isEmpty(): boolean {
-    return !this.#sockets.getWebSockets().some((socket) => this.seatOf(socket) !== null);
+    return this.#open.size === 0;
   }
 
   seats(): Seat[] {
-    return this.#open().map(([, seat]) => seat);
+    return [...this.#open.values()];
   }
 
   places(): Place[] {
-    return this.#open().map(([socket, seat]) => ({ seat, put: (served) => this.put(socket, served) }));
+    return Array.from(this.#open, ([socket, seat]) => ({ seat, put: (served) => this.put(socket, served) }));
   }
 
   /** The seat of an open socket; null when it is over. */
   seatOf(socket: WebSocket): Seat | null {
-    const seat = socket.deserializeAttachment() as Seat | null;
-    return seat === null || seat.over ? null : seat;
+    // What has gone is no longer among the sockets, and it may be its close that wakes the object.
+    return this.#open.get(socket) ?? openSeat(socket);
   }
 
   /** Takes a socket in: greets it, tells it who is online, and tells the others when it is its user's first. */
@@ -55,12 +63,12 @@ export class Audience {
   put(socket: WebSocket, { seat, texts, closing }: Served): void {
     try {
       for (const text of texts) socket.send(text);
-      socket.serializeAttachment(seat);
+      this.#remember(socket, seat);
       if (closing === null) return;
       socket.close(closing.code, closing.reason);
     } catch {
       // It went away under our hands: it gets nothing more, and its own close is on its way here.
-      socket.serializeAttachment({ ...seat, over: true });
+      this.#remember(socket, { ...seat, over: true });
     }
     this.#farewell(seat);
   }
@@ -69,9 +77,24 @@ export class Audience {
   leave(socket: WebSocket): void {
     const seat = this.seatOf(socket);
     if (seat === null) return;
-    const over = { ...seat, over: true };
-    socket.serializeAttachment(over);
-    this.#farewell(over);
+    this.#remember(socket, { ...seat, over: true });
+    this.#farewell(seat);
+  }
+
+  get #open(): Map<WebSocket, Seat> {
+    this.#seated ??= new Map(
+      this.#sockets.getWebSockets().flatMap((socket): [WebSocket, Seat][] => {
+        const seat = openSeat(socket);
+        return seat === null ? [] : [[socket, seat]];
+      }),
+    );
+    return this.#seated;
+  }
+
+  #remember(socket: WebSocket, seat: Seat): void {
+    socket.serializeAttachment(seat);
+    if (seat.over) this.#open.delete(socket);
+    else this.#open.set(socket, seat);
   }
 
   #farewell({ user, operator }: Seat): void {
@@ -84,7 +107,7 @@ export class Audience {
 
   #announce(user: string, state: "online" | "offline"): void {
     const text = textOf({ type: "presence", user, state });
-    for (const [socket, seat] of this.#open()) {
+    for (const [socket, seat] of this.#open) {
       if (seat.user !== user && !seat.leaving) this.#tell(socket, text);
     }
   }
@@ -95,12 +118,5 @@ export class Audience {
     } catch {
       // Gone: its own close tells.
     }
-  }
-
-  #open(): [WebSocket, Seat][] {
-    return this.#sockets.getWebSockets().flatMap((socket): [WebSocket, Seat][] => {
-      const seat = this.seatOf(socket);
-      return seat === null ? [] : [[socket, seat]];
-    });
   }
 }

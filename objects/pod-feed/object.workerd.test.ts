@@ -136,6 +136,17 @@ const seatsOf = (pod: string): Promise<Seat[]> =>
     state.getWebSockets().map((socket) => socket.deserializeAttachment() as Seat),
   );
 
+/** Changes the seats of sockets as they lie in their attachments, and has the feed read them anew. */
+const reseat = async (pod: string, change: (seat: Seat) => Partial<Seat>, user?: string): Promise<void> => {
+  await runInDurableObject(stubOf(pod), (_, state) => {
+    for (const socket of state.getWebSockets(user)) {
+      const seat = socket.deserializeAttachment() as Seat;
+      socket.serializeAttachment({ ...seat, ...change(seat) });
+    }
+  });
+  await evictDurableObject(stubOf(pod), { webSockets: "hibernate" });
+};
+
 const rowsOf = <T>(stub: DurableObjectStub, sql: string): Promise<T[]> =>
   runInDurableObject(stub, (_, state) => state.storage.sql.exec(sql).toArray() as T[]);
 
@@ -222,12 +233,7 @@ describe("whoever may no longer read", () => {
     const bob = await listen(pod, "bob", 6);
     const olga = await listen(pod, "olga", 6);
     // As if his window were full: he has not come to the removal when it is told.
-    await runInDurableObject(stubOf(pod), (_, state) => {
-      for (const socket of state.getWebSockets("bob")) {
-        const seat = socket.deserializeAttachment() as Seat;
-        socket.serializeAttachment({ ...seat, acked: 5, stalled_at: seat.ends_at });
-      }
-    });
+    await reseat(pod, ({ ends_at }) => ({ acked: 5, stalled_at: ends_at }), "bob");
     await command(pod, "olga", { type: "remove", user: "bob" });
     await soon(() => expect(olga.seqs).toEqual([7]));
     await listen(pod, "eve", 6);
@@ -282,11 +288,7 @@ describe("a token", () => {
     const pod = await openPod();
     const [renews, ends] = [await listen(pod, "olga"), await listen(pod, "olga")];
     await soon(() => expect([renews.seqs, ends.seqs]).toEqual([upto(2), upto(2)]));
-    await runInDurableObject(stubOf(pod), (_, state) => {
-      for (const socket of state.getWebSockets()) {
-        socket.serializeAttachment({ ...(socket.deserializeAttachment() as Seat), ends_at: Date.now() - 1 });
-      }
-    });
+    await reseat(pod, () => ({ ends_at: Date.now() - 1 }));
     renews.send({ type: "auth", ticket: await ticketFor(pod, "olga") });
     await soon(() => expect(renews.of("auth")).toHaveLength(1));
     await rename(pod, "Porto");
@@ -468,11 +470,7 @@ describe("the pod", () => {
     const slow = await listen(pod, "bob");
     await soon(() => expect(slow.seqs).toEqual(upto(4)));
     // As if a whole window of events had gone out to him since he last acknowledged one.
-    await runInDurableObject(stubOf(pod), (_, state) => {
-      const [socket] = state.getWebSockets("bob");
-      const seat = socket?.deserializeAttachment() as Seat;
-      socket?.serializeAttachment({ ...seat, acked: seat.sent - FEED_LIMITS.window });
-    });
+    await reseat(pod, ({ sent }) => ({ acked: sent - FEED_LIMITS.window }), "bob");
     const crowd = await Promise.all(Array.from({ length: 200 }, (_, index) => listen(pod, "olga", index % 3)));
     await Promise.all(Array.from({ length: 40 }, (_, index) => rename(pod, `Trip ${index}`)));
     await soon(() => {
