@@ -117,6 +117,12 @@ export const nextLook = (seats: readonly Seat[]): number | null => {
 const isBehind = ({ over, stalled_at, sent }: Seat, head: number): boolean =>
   !over && stalled_at === null && sent < head;
 
+/** So many sockets make a crowd wait a millisecond more for what else is committed: about what sending to them costs beside the frames. */
+const SOCKETS_A_MS = 50;
+
+/** How long after sending to so many sockets the pod is held up before it tells again, milliseconds. */
+export const gatherMs = (sockets: number): number => Math.floor(sockets / SOCKETS_A_MS);
+
 /** Events read from the pod at once. At 32 kB of data an event a page stays well below what one call may carry. */
 export const PAGE = 200;
 

@@ -12,6 +12,7 @@ class World {
   readonly log: LogRow[] = [];
   readonly listeners: { seat: Seat; seqs: number[]; codes: number[] }[] = [];
   pulls: number[] = [];
+  readonly waits: number[] = [];
   broken = false;
   readonly delivery = new Delivery({
     places: () => this.listeners.filter(({ seat }) => !seat.over).map((listener) => this.#place(listener)),
@@ -25,6 +26,7 @@ class World {
       return this.log.length;
     },
     now: () => NOW,
+    wait: async (ms) => this.waits.push(ms),
   });
 
   append(...told: Parameters<typeof rowOf>[1][]): LogRow[] {
@@ -64,6 +66,21 @@ describe("delivery", () => {
     world.delivery.take({ head: 2, rows: world.append(undefined, undefined) });
     await world.delivery.catchUp();
     expect([one.seqs, two.seqs, world.pulls]).toEqual([[1, 2], [1, 2], []]);
+  });
+
+  test("holds the pod up after sending to a crowd, longer the larger it is, and not at all for a few", async () => {
+    const waitsOf = async (sockets: number): Promise<number[]> => {
+      const world = new World();
+      for (let socket = 0; socket < sockets; socket++) world.listen(0);
+      await world.delivery.rest();
+      return world.waits;
+    };
+    expect([await waitsOf(1), await waitsOf(49), await waitsOf(50), await waitsOf(1_000)]).toEqual([
+      [],
+      [],
+      [0, 1],
+      [0, 20],
+    ]);
   });
 
   test("reads the log in pages for whoever is behind, one page for all at that place", async () => {

@@ -1,6 +1,6 @@
 import type { LogRow } from "../../schema/events.ts";
 import type { PodNews } from "../../schema/rpc/feed.ts";
-import { nextPage, type Served, serve, willLeave } from "./decide.ts";
+import { gatherMs, nextPage, type Served, serve, willLeave } from "./decide.ts";
 import { expelledBy, type Frame, frameOf } from "./frames.ts";
 import type { Seat } from "./state.ts";
 
@@ -16,6 +16,8 @@ export type DeliveryPort = {
   head(): Promise<number>;
   /** Real time, milliseconds. */
   now(): number;
+  /** Resolves after so many milliseconds; after 0, once what was sent has left. */
+  wait(ms: number): Promise<unknown>;
 };
 
 /**
@@ -43,6 +45,18 @@ export class Delivery {
   take({ head, rows }: PodNews): void {
     this.learn(head);
     this.#hand(rows);
+  }
+
+  /**
+   * Resolves when the pod may tell again. With a crowd every send costs more than the frame it sends, and a frame sent along with
+   * another next to nothing: so what is committed while frames are leaving, and a moment longer, comes together. Nobody waits
+   * for an event that comes alone.
+   */
+  async rest(): Promise<void> {
+    const ms = gatherMs(this.#port.places().length);
+    if (ms === 0) return;
+    await this.#port.wait(0);
+    await this.#port.wait(ms);
   }
 
   /** Asks the pod how far its log goes, whatever was told before, and brings everybody there. */

@@ -28,8 +28,8 @@ const RETRY_MS = 5_000;
 /**
  * The live feed of one pod, named by the pod's id. It decides nothing about money and has no log: the pod's is delivered, in
  * order, to hibernating sockets. Durable are the tickets, and the sockets' seats in their attachments. Its one alarm stands at
- * the first time a socket may be overdue; it goes by real time, as tokens do. Nothing here may set a timeout: it would keep the
- * object awake.
+ * the first time a socket may be overdue; it goes by real time, as tokens do. Outside a call nothing here may set a timeout: it
+ * would keep the object awake.
  */
 export class PodFeed extends DurableObject<ObjectEnv> implements FeedRpc {
   readonly #pod: string;
@@ -53,6 +53,7 @@ export class PodFeed extends DurableObject<ObjectEnv> implements FeedRpc {
       pull: (after, limit) => this.#askPod((pod) => pod.eventsSince(after, limit)),
       head: async () => (await this.#askPod((pod) => pod.head())).seq,
       now: Date.now,
+      wait: (ms) => scheduler.wait(ms),
     });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
   }
@@ -76,6 +77,7 @@ export class PodFeed extends DurableObject<ObjectEnv> implements FeedRpc {
     this.#delivery.take(news);
     this.#arm();
     this.#catchUp(() => this.#delivery.catchUp());
+    await this.#delivery.rest();
     return { watched: this.#arriving > 0 || !this.#audience.isEmpty };
   }
 
