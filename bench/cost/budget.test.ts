@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { noTally, operationsOf, since, totalOf } from "../../objects/kit/meter/tally.ts";
+import { noReport, noTally, operationsOf, since, totalOf } from "../../objects/kit/meter/tally.ts";
 import { grown } from "./budget.ts";
 import { FLOWS } from "./flows.ts";
 import { priceOf, sumOf } from "./prices.ts";
@@ -29,12 +29,14 @@ describe("what is counted", () => {
     asked: { CrowdPod: { ...noTally(), calls } },
     timed: { CrowdPod: { ...noTally(), calls: 100 } },
     woken: {},
+    methods: { "CrowdPod.see": calls },
   });
 
   test("is the difference of two reports, by cause", () => {
-    const between = since({ asked: {}, timed: report(0).timed, woken: {} }, report(3));
+    const between = since({ ...noReport(), timed: report(0).timed }, report(3));
     expect(totalOf(between, ["asked"]).calls).toBe(3);
     expect(totalOf(between, ["timed"]).calls).toBe(0);
+    expect(between.methods).toEqual({ "CrowdPod.see": 3 });
   });
 
   test("bills a message by every 64 KB begun", () => {

@@ -3,8 +3,9 @@ import { gift } from "../../tests/support/ledger.ts";
 import type { Server } from "../../tests/support/server.ts";
 import { charge, fundWallet, must, type OpenPod, openPod, operator, ulid } from "../../tests/support/story.ts";
 
-/** Who pays where, in every flow. */
-export type Ground = { pod: OpenPod; payers: readonly string[]; operator: Api };
+/** Who pays where, in every flow. `apart`: pods of one payer each, whom no two share. */
+export type Ground = { pod: OpenPod; payers: readonly string[]; apart: readonly Apart[]; operator: Api };
+type Apart = { pod: OpenPod; payer: string };
 
 export type Flow = {
   name: string;
@@ -12,9 +13,10 @@ export type Flow = {
   unit: string;
   /**
    * How steady its counts are. `alone`: the same commits every time. `raced`: it goes on beside itself, as a conversion and its
-   * cover do, and the two now and then share a commit. `crowded`: it shares commits and calls with whatever else is in flight.
+   * cover do, and the two now and then share a commit. `apart`: it shares only what the house has one of. `crowded`: it shares commits
+   * and calls with whatever else is in flight.
    */
-  pace: "alone" | "raced" | "crowded";
+  pace: "alone" | "raced" | "apart" | "crowded";
   /** A payment provider is waited for. */
   asksProvider: boolean;
   /** How many of them one `run` makes. */
@@ -29,17 +31,23 @@ const MEMBERS = Array.from({ length: 3 }, (_, index) => `payer${index}`);
 export const IN_FLIGHT = 64;
 export const BATCH = 1_000;
 
-/** A pod that keeps euros, its members with money in their wallets, and everything that a payment touches made already. */
+const apartOf = async (server: Server, index: number): Promise<Apart> => {
+  const payer = `apart${index}`;
+  return { pod: await openPod(server, { owner: payer }), payer };
+};
+
+/** A pod that keeps euros, its members with money in their wallets, pods of others beside it, and everything that a payment touches made already. */
 export const prepare = async (server: Server): Promise<Ground> => {
   const admin = await operator(server);
   const pod = await openPod(server, { owner: OWNER, members: MEMBERS });
   const payers = [OWNER, ...MEMBERS];
   for (const payer of payers) await fundWallet(admin, payer, "100000.00");
-  return { pod, payers, operator: admin };
+  const apart = await Promise.all(Array.from({ length: IN_FLIGHT }, (_, index) => apartOf(server, index)));
+  return { pod, payers, apart, operator: admin };
 };
 
-const pay = async (ground: Ground, payer: string, from: string, settle?: string): Promise<void> => {
-  const answer = await charge(ground.pod.as(payer), ground.pod, {
+const pay = async ({ pod }: Pick<Ground, "pod">, payer: string, from: string, settle?: string): Promise<void> => {
+  const answer = await charge(pod.as(payer), pod, {
     amount: "10.00",
     from,
     key: ulid(),
@@ -59,9 +67,15 @@ const crowd = async (ground: Ground, size: number, settle?: string): Promise<voi
   await Promise.all(Array.from({ length: size }, (_, index) => pay(ground, payerAt(ground, index), "tok_ok", settle)));
 };
 
-/** Meets every shard and stripe, which cost more the first time: what is measured is the payment after them. */
+/** As many charges at once, each on a pod and of a payer of its own. */
+const crowdApart = async ({ apart }: Ground): Promise<void> => {
+  await Promise.all(apart.map((one) => pay(one, one.payer, "tok_ok")));
+};
+
+/** Meets every shard, stripe and pod, which cost more the first time: what is measured is the payment after them. */
 export const meetEverybody = async (ground: Ground): Promise<void> => {
   await crowd(ground, IN_FLIGHT);
+  for (let wave = 0; wave < 4; wave++) await crowdApart(ground);
   for (let wave = 0; wave < 4; wave++) await crowd(ground, IN_FLIGHT / 4, "EUR");
 };
 
@@ -83,6 +97,15 @@ export const FLOWS: readonly Flow[] = [
     units: IN_FLIGHT,
     rounds: 2,
     run: (ground) => crowd(ground, IN_FLIGHT),
+  },
+  {
+    name: `charge by instrument, ${IN_FLIGHT} in flight on as many pods`,
+    unit: "charge",
+    pace: "apart",
+    asksProvider: true,
+    units: IN_FLIGHT,
+    rounds: 2,
+    run: crowdApart,
   },
   {
     name: "charge from a wallet, alone",

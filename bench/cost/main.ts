@@ -11,7 +11,7 @@ import { PARTS, priceOf, sumOf } from "./prices.ts";
 const figure = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(2));
 const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
-const printActors = ({ flow, byActor }: Measured): void => {
+const printActors = ({ flow, byActor, methods }: Measured): void => {
   const counts = COUNTS.filter((count) => Object.values(byActor).some((tally) => tally[count] > 0));
   process.stdout.write(`\n${flow.name}, a ${flow.unit}\n${line(["", ...counts])}\n`);
   for (const [actor, tally] of Object.entries(byActor)) {
@@ -19,6 +19,8 @@ const printActors = ({ flow, byActor }: Measured): void => {
       process.stdout.write(`${line([actor, ...counts.map((count) => figure(tally[count]))])}\n`);
     }
   }
+  const called = Object.entries(methods).map(([method, calls]) => `${method} ${figure(calls)}`);
+  process.stdout.write(`called: ${called.sort().join(", ")}\n`);
 };
 
 const printPrices = (measured: readonly Measured[]): void => {

@@ -23,6 +23,8 @@ export type Measured = {
   unit: Tally;
   /** The round that wrote least, by actor. */
   byActor: Record<string, Tally>;
+  /** Of the same round, who was called how often: by `<class>.<method>`. */
+  methods: Record<string, number>;
   /** Everything counted for another cause while it ran, all rounds. */
   besides: Record<Exclude<Cause, "asked">, Tally>;
 };
@@ -78,6 +80,9 @@ const measureFlow = async (server: Server, ground: Ground, flow: Flow): Promise<
     unit: Object.fromEntries(COUNTS.map((count) => [count, lowest(count)])) as Tally,
     byActor: Object.fromEntries(
       Object.entries(least.asked).map(([actor, tally]) => [actor, perUnit(tally, flow.units)]),
+    ),
+    methods: Object.fromEntries(
+      Object.entries(least.methods).flatMap(([method, calls]) => (calls > 0 ? [[method, calls / flow.units]] : [])),
     ),
     besides: { timed: totalOf(all, ["timed"]), woken: totalOf(all, ["woken"]) },
   };

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { addTally, type Cause, type MeterReport, noTally, type Tally } from "./tally.ts";
+import { addTally, type Cause, type MeterReport, noReport, noTally, type Tally } from "./tally.ts";
 
 /** What of an SQL cursor is counted. Its figures are whole once it has been read to its end. */
 type Counted = Pick<SqlStorageCursor<Record<string, SqlStorageValue>>, "rowsRead" | "rowsWritten">;
@@ -12,7 +12,7 @@ const OPEN_CURSORS = 512;
  * is asked for (`metering`), and keeps numbers only.
  */
 export class Meter {
-  readonly #report: MeterReport = { asked: {}, timed: {}, woken: {} };
+  readonly #report: MeterReport = noReport();
   readonly #cause = new AsyncLocalStorage<Cause>();
   #open: { cursor: Counted; tally: Tally }[] = [];
 
@@ -23,6 +23,13 @@ export class Meter {
 
   count(actor: string, part: Readonly<Partial<Tally>>): void {
     addTally(this.#of(actor), part);
+  }
+
+  /** A call of one of an actor's methods; a `frame` of a socket is none. */
+  called(actor: string, method: string, part: Readonly<Partial<Tally>>): void {
+    this.count(actor, part);
+    const name = `${actor}.${method}`;
+    this.#report.methods[name] = (this.#report.methods[name] ?? 0) + (part.calls ?? 0);
   }
 
   /** Takes the cursor's figures once it has been read. */

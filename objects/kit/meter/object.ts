@@ -27,7 +27,7 @@ export const meteredObject = (meter: Meter, actor: string, base: ObjectClass): O
     Object.defineProperty(Metered.prototype, name, {
       value(this: object, ...given: unknown[]): unknown {
         return meter.during(cause, () => {
-          meter.count(actor, part);
+          meter.called(actor, name, part);
           return Reflect.apply(method, this, given);
         });
       },

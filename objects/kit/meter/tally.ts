@@ -34,8 +34,10 @@ export type Tally = Record<Count, number>;
 export const CAUSES = ["asked", "timed", "woken"] as const;
 export type Cause = (typeof CAUSES)[number];
 
-/** By cause, then by actor class, `Worker` being one. */
-export type MeterReport = Record<Cause, Record<string, Tally>>;
+/** By cause, then by actor class, `Worker` being one. `methods`: calls into an object by `<class>.<method>`, whatever their cause. */
+export type MeterReport = Record<Cause, Record<string, Tally>> & { methods: Record<string, number> };
+
+export const noReport = (): MeterReport => ({ asked: {}, timed: {}, woken: {}, methods: {} });
 
 export const noTally = (): Tally => Object.fromEntries(COUNTS.map((count) => [count, 0])) as Tally;
 
@@ -46,7 +48,7 @@ export const addTally = (into: Tally, part: Readonly<Partial<Tally>>): Tally => 
 
 /** What was counted between two reports. */
 export const since = (before: MeterReport, after: MeterReport): MeterReport => {
-  const report: MeterReport = { asked: {}, timed: {}, woken: {} };
+  const report = noReport();
   for (const cause of CAUSES) {
     for (const [actor, tally] of Object.entries(after[cause])) {
       const was = before[cause][actor];
@@ -54,6 +56,9 @@ export const since = (before: MeterReport, after: MeterReport): MeterReport => {
         COUNTS.map((count) => [count, tally[count] - (was?.[count] ?? 0)]),
       ) as Tally;
     }
+  }
+  for (const [method, calls] of Object.entries(after.methods)) {
+    report.methods[method] = calls - (before.methods[method] ?? 0);
   }
   return report;
 };
