@@ -23,7 +23,12 @@ type Handle = (timer: Timer) => Promise<void> | void;
 type Report = (timer: Timer, error: unknown) => void;
 type Row = { kind: string; key: string; due_at: number };
 
-/** Many timers over the object's one alarm: rows, and the alarm set to the earliest, only when the earliest changes. */
+const nameOf = (kind: string, key: string): string => JSON.stringify([kind, key]);
+
+/**
+ * Many timers over the object's one alarm: rows, and the alarm set to the earliest, only when the earliest changes. When one is due is
+ * asked in nearly every turn, so the rows are read once and known from then on.
+ */
 export class Timers {
   readonly #storage: DurableObjectStorage;
   readonly #clock: Clock;
@@ -33,6 +38,8 @@ export class Timers {
   #delivered = false;
   /** Handlers under way, by timer: an alarm and a sweep may overlap, and no timer runs twice at once. */
   readonly #running = new Map<string, Promise<void>>();
+  /** When each timer is due, by its name, as the rows have it; null: they are to be read. */
+  #known: Map<string, number> | null = null;
 
   constructor(storage: DurableObjectStorage, clock: Clock) {
     this.#storage = storage;
@@ -47,20 +54,29 @@ export class Timers {
       key,
       dueAt,
     );
+    this.#due.set(nameOf(kind, key), dueAt);
     // Where nothing is known of the alarm, an earlier timer may have set it: this one must not move it back.
     if (this.#armedFor === null) this.#arm(this.earliest() ?? dueAt);
     else if (dueAt < this.#armedFor) this.#arm(dueAt);
   }
 
   clear(kind: string, key: string): void {
+    if (!this.#due.delete(nameOf(kind, key))) return;
     this.#storage.sql.exec("DELETE FROM timers WHERE kind = ? AND key = ?", kind, key);
   }
 
   dueAt(kind: string, key: string): number | null {
-    const [row] = this.#storage.sql
-      .exec<{ due_at: number }>("SELECT due_at FROM timers WHERE kind = ? AND key = ?", kind, key)
-      .toArray();
-    return row?.due_at ?? null;
+    return this.#due.get(nameOf(kind, key)) ?? null;
+  }
+
+  get #due(): Map<string, number> {
+    this.#known ??= new Map(
+      this.#storage.sql
+        .exec<Row>("SELECT kind, key, due_at FROM timers")
+        .toArray()
+        .map((row) => [nameOf(row.kind, row.key), row.due_at]),
+    );
+    return this.#known;
   }
 
   /** The earliest due time, or null when nothing is set. */
@@ -71,9 +87,10 @@ export class Timers {
     return row?.due_at ?? null;
   }
 
-  /** After a savepoint was rolled back: an alarm set inside it is not standing. */
+  /** After a savepoint was rolled back: an alarm set inside it is not standing, and the rows are as they were before. */
   forget(): void {
     this.#armedFor = null;
+    this.#known = null;
   }
 
   /** On waking: sets the alarm should it not stand where the timers need it, for an alarm given up by the platform is gone. */
@@ -99,6 +116,7 @@ export class Timers {
     const due = this.#storage.sql
       .exec<Row>("SELECT kind, key, due_at FROM timers WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, BATCH)
       .toArray();
+    for (const row of due) this.#due.set(nameOf(row.kind, row.key), row.due_at);
     if (occasion === "sweep" && due.length === 0) {
       this.#standBy(await this.#storage.getAlarm());
       return 0;
@@ -111,7 +129,7 @@ export class Timers {
     const runner = async (): Promise<void> => {
       for (let row = due.shift(); row !== undefined; row = due.shift()) {
         const timer = { kind: row.kind, key: row.key, dueAt: row.due_at };
-        const name = JSON.stringify([timer.kind, timer.key]);
+        const name = nameOf(timer.kind, timer.key);
         const underway = this.#running.get(name);
         if (underway !== undefined) {
           await underway;
@@ -147,14 +165,11 @@ export class Timers {
     else if (!this.#delivered) void this.#storage.deleteAlarm();
   }
 
-  #putOff(timer: Timer): void {
-    this.#storage.sql.exec(
-      "UPDATE timers SET due_at = ? WHERE kind = ? AND key = ? AND due_at = ?",
-      this.#clock.now() + DEAD_MAN_MS,
-      timer.kind,
-      timer.key,
-      timer.dueAt,
-    );
+  #putOff({ kind, key, dueAt }: Timer): void {
+    if (this.dueAt(kind, key) !== dueAt) return;
+    const later = this.#clock.now() + DEAD_MAN_MS;
+    this.#storage.sql.exec("UPDATE timers SET due_at = ? WHERE kind = ? AND key = ?", later, kind, key);
+    this.#due.set(nameOf(kind, key), later);
   }
 
   #arm(dueAt: number): void {

@@ -95,9 +95,13 @@ export class FirstAnswer {
   /** The status that stands: fixed by the end, by a caller who lost patience before, or by this one now. */
   async #fixedStatus(id: string): Promise<201 | 202> {
     const { actor } = this.#deps;
-    const standing = (sql: SqlStorage) => findAnswer(sql, id)?.status;
-    if (standing(actor.sql) === "open") await actor.submit((turn) => fixAnswer(turn, id, "202", null));
-    return standing(actor.sql) === "201" ? 201 : 202;
+    const standing = () => findAnswer(actor.sql, id)?.status;
+    let status = standing();
+    if (status === "open") {
+      await actor.submit((turn) => fixAnswer(turn, id, "202", null));
+      status = standing();
+    }
+    return status === "201" ? 201 : 202;
   }
 
   #saga(id: string): Saga {

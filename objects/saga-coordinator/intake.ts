@@ -22,6 +22,7 @@ import type { Actor } from "../kit/actor.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { SealedFields } from "../kit/sealed-fields.ts";
 import { callActor } from "../kit/stub.ts";
+import type { StartTimeout } from "../kit/timeout.ts";
 import { findCommand, rememberCommand, scopeOf, transferScope } from "./answers.ts";
 import { chargeInputOf, type SealedCharge } from "./begin-charge.ts";
 import { checkTransfer, mustExist, unknownAccount } from "./begin-transfer.ts";
@@ -67,6 +68,7 @@ type Deps = {
   env: ObjectEnv;
   shard: number;
   fees: FeeRates;
+  timeout?: StartTimeout;
 };
 
 /** In the commit that begins: what else is written there, or why nothing begins. */
@@ -95,6 +97,7 @@ export class Intake {
         return asking.map(() => found);
       },
       () => scheduler.wait(0),
+      deps.timeout,
     );
   }
 

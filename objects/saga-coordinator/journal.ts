@@ -22,9 +22,23 @@ export const WATCHDOG_MS = 10_000;
 /** A saga that was taken up and is due all the same is looked at again no sooner. Milliseconds. */
 const AGAIN_MS = 50;
 
+/** Sagas whose reading is remembered, of all shards of this process: more than are under way at once. */
+const MOST_READ = 2_000;
+
+/** What was last read of a saga, or written, and its text: true for as long as its row has this text, whatever was undone meanwhile. */
+const read = new Map<string, { doc: string; saga: Saga }>();
+
+const remember = (doc: string, saga: Saga): Saga => {
+  if (read.size >= MOST_READ) read.clear();
+  read.set(saga.id, { doc, saga });
+  return saga;
+};
+
 export const loadSaga = (sql: SqlStorage, id: string): Saga | null => {
   const [row] = sql.exec<{ doc: string }>("SELECT doc FROM sagas WHERE id = ?", id).toArray();
-  return row === undefined ? null : (JSON.parse(row.doc) as Saga);
+  if (row === undefined) return null;
+  const known = read.get(id);
+  return known?.doc === row.doc ? known.saga : remember(row.doc, JSON.parse(row.doc) as Saga);
 };
 
 /** Live sagas without a timer of their own, after `after` in id order, at most `limit`. */
@@ -80,7 +94,7 @@ const store = (turn: ShardTurn, before: Saga | null, saga: Saga, scope: string |
     turn.sql.exec("UPDATE sagas SET status = ?, open_tag = ?, doc = ? WHERE id = ?", saga.status, tag, doc, saga.id);
   }
   keepTimer(turn, saga);
-  return saga;
+  return remember(doc, saga);
 };
 
 /** The tag while a leg that was let out may be unacknowledged: the legs a cut has to ask about. */

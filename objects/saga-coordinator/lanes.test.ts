@@ -8,16 +8,14 @@ type Call = { target: string; ops: number[]; answer: (answers: string[]) => void
 /** A clock that a test moves: whoever waits is let go by `expire`, or called off. */
 const clock = () => {
   const waiting: { ms: number; over: () => void }[] = [];
-  const wait = (ms: number, { signal }: { signal: AbortSignal }) =>
-    new Promise<void>((resolve, reject) => {
-      const one = { ms, over: resolve };
-      waiting.push(one);
-      signal.addEventListener("abort", () => {
-        waiting.splice(waiting.indexOf(one), 1);
-        reject(new Error("called off"));
-      });
-    });
-  return { wait, waiting, expire: () => waiting.splice(0).map(({ over }) => over()) };
+  const start = (ms: number, over: () => void) => {
+    const one = { ms, over };
+    waiting.push(one);
+    return () => {
+      if (waiting.includes(one)) waiting.splice(waiting.indexOf(one), 1);
+    };
+  };
+  return { start, waiting, expire: () => waiting.splice(0).map(({ over }) => over()) };
 };
 
 const lanes = () => {
@@ -26,7 +24,7 @@ const lanes = () => {
   const made = new Lanes<number, string>(
     (target, ops) => new Promise((answer, fail) => calls.push({ target, ops: [...ops], answer, fail })),
     macrotask,
-    time.wait,
+    time.start,
   );
   return { lanes: made, calls, time };
 };

@@ -1,3 +1,5 @@
+import { type StartTimeout, startTimeout } from "../kit/timeout.ts";
+
 /** Operations one call carries at most. */
 const MAX_OPS = 256;
 
@@ -7,23 +9,13 @@ const MAX_OPS = 256;
  */
 export const CALL_TIMEOUT_MS = 30_000;
 
-/** The platform's `scheduler.wait`, as far as it is needed here. */
-export type Wait = (ms: number, options: { signal: AbortSignal }) => Promise<unknown>;
-
 /** The call's answer, or a fault when it takes too long; what it answers after that is not heard. */
-export const inTime = async <T>(call: Promise<T>, target: string, wait: Wait): Promise<T> => {
-  const answered = new AbortController();
-  const late = wait(CALL_TIMEOUT_MS, { signal: answered.signal }).then(
-    () => Promise.reject(new Error(`${target} has not answered in ${CALL_TIMEOUT_MS} ms`)),
-    // Called off: the answer is there.
-    () => new Promise<never>(() => undefined),
-  );
-  try {
-    return await Promise.race([call, late]);
-  } finally {
-    answered.abort();
-  }
-};
+export const inTime = <T>(call: Promise<T>, target: string, start: StartTimeout): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const late = () => reject(new Error(`${target} has not answered in ${CALL_TIMEOUT_MS} ms`));
+    const callOff = start(CALL_TIMEOUT_MS, late);
+    call.finally(callOff).then(resolve, reject);
+  });
 
 /** An operation, and whoever waits for its answer. */
 export type Waiting<Op, Answer> = { op: Op; resolve: (answer: Answer) => void; reject: (error: unknown) => void };
@@ -36,17 +28,17 @@ export type Waiting<Op, Answer> = { op: Op; resolve: (answer: Answer) => void; r
 export class Lanes<Op, Answer> {
   readonly #call: (target: string, ops: Op[]) => Promise<Answer[]>;
   readonly #macrotask: () => Promise<unknown>;
-  readonly #wait: Wait;
+  readonly #timeout: StartTimeout;
   readonly #waiting = new Map<string, Waiting<Op, Answer>[]>();
 
   constructor(
     call: (target: string, ops: Op[]) => Promise<Answer[]>,
     macrotask: () => Promise<unknown>,
-    wait: Wait = (ms, options) => scheduler.wait(ms, options),
+    timeout: StartTimeout = startTimeout,
   ) {
     this.#call = call;
     this.#macrotask = macrotask;
-    this.#wait = wait;
+    this.#timeout = timeout;
   }
 
   submit(target: string, op: Op): Promise<Answer> {
@@ -69,7 +61,7 @@ export class Lanes<Op, Answer> {
       const batch = gathered.splice(0, MAX_OPS);
       try {
         const ops = batch.map(({ op }) => op);
-        const answers = await inTime(this.#call(target, ops), target, this.#wait);
+        const answers = await inTime(this.#call(target, ops), target, this.#timeout);
         batch.forEach(({ resolve, reject }, index) => {
           const answer = answers[index];
           if (answer === undefined) reject(new Error(`${target} left an operation unanswered`));

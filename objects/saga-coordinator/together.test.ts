@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
+import type { StartTimeout } from "../kit/timeout.ts";
 import { type Answered, Together } from "./together.ts";
 
 const macrotask = () => new Promise((resolve) => setImmediate(resolve));
 /** Nothing is ever late. */
-const wait = () => new Promise<never>(() => undefined);
+const never: StartTimeout = () => () => undefined;
 
 type Call = {
   target: string;
@@ -13,13 +14,13 @@ type Call = {
   fail: (error: Error) => void;
 };
 
-const together = (inTime: () => Promise<unknown> = wait) => {
+const together = (timeout: StartTimeout = never) => {
   const calls: Call[] = [];
   const made = new Together<number, string>(
     (target, ops, answered) => new Promise((over, fail) => calls.push({ target, ops, answered, over, fail })),
     3,
     macrotask,
-    inTime,
+    timeout,
   );
   return { made, calls };
 };
@@ -83,7 +84,10 @@ describe("a call that fails", () => {
   });
 
   it("is one that is not over in time", async () => {
-    const { made } = together(async () => undefined);
+    const { made } = together((_, over) => {
+      queueMicrotask(over);
+      return () => undefined;
+    });
     expect(await outcome(made.submit("a", 1))).toContain("has not answered in");
   });
 });

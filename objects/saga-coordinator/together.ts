@@ -1,4 +1,5 @@
-import { inTime, type Wait, type Waiting } from "./lanes.ts";
+import { type StartTimeout, startTimeout } from "../kit/timeout.ts";
+import { inTime, type Waiting } from "./lanes.ts";
 
 /** Tells the answer to one of the operations of a call, by its place in it. */
 export type Answered<Answer> = (index: number, answer: Answer) => void;
@@ -12,7 +13,7 @@ export class Together<Op, Answer> {
   readonly #call: (target: string, ops: Op[], answered: Answered<Answer>) => Promise<void>;
   readonly #most: number;
   readonly #macrotask: () => Promise<unknown>;
-  readonly #wait: Wait;
+  readonly #timeout: StartTimeout;
   readonly #gathering = new Map<string, Waiting<Op, Answer>[]>();
 
   /** `most`: operations one call carries. */
@@ -20,12 +21,12 @@ export class Together<Op, Answer> {
     call: (target: string, ops: Op[], answered: Answered<Answer>) => Promise<void>,
     most: number,
     macrotask: () => Promise<unknown>,
-    wait: Wait = (ms, options) => scheduler.wait(ms, options),
+    timeout: StartTimeout = startTimeout,
   ) {
     this.#call = call;
     this.#most = most;
     this.#macrotask = macrotask;
-    this.#wait = wait;
+    this.#timeout = timeout;
   }
 
   submit(target: string, op: Op): Promise<Answer> {
@@ -53,6 +54,9 @@ export class Together<Op, Answer> {
     const call = this.#call(target, ops, (index, answer) => asked[index]?.resolve(answer));
     // To those that are answered it is nothing that the call failed, or left others out.
     const fail = (error: unknown) => asked.map(({ reject }) => reject(error));
-    await inTime(call, target, this.#wait).then(() => fail(new Error(`${target} left an operation unanswered`)), fail);
+    await inTime(call, target, this.#timeout).then(
+      () => fail(new Error(`${target} left an operation unanswered`)),
+      fail,
+    );
   }
 }

@@ -11,18 +11,17 @@ const hasEnded = (one: Saga) => one.status === "completed";
 let sim: Simulator;
 beforeEach(() => {
   sim = new Simulator(() => 0);
-  Object.assign(globalThis, { scheduler: sim.scheduler });
 });
 
 describe("whoever waits for a saga", () => {
   it("does not, when it is far enough already", async () => {
-    const waiters = new Waiters();
+    const waiters = new Waiters((ms, over) => sim.after(ms, over));
     expect(await waiters.until(saga.id, () => ended, hasEnded, 1_000)).toBe(ended);
     expect(waiters.has(saga.id)).toBe(false);
   });
 
   it("hears of it as soon as it is", async () => {
-    const waiters = new Waiters();
+    const waiters = new Waiters((ms, over) => sim.after(ms, over));
     const heard = waiters.until(saga.id, () => saga, hasEnded, 1_000);
     expect(waiters.has(saga.id)).toBe(true);
     waiters.notify({ ...saga, epoch: 2 });
@@ -34,7 +33,7 @@ describe("whoever waits for a saga", () => {
   });
 
   it("gets it as it is when patience ends", async () => {
-    const waiters = new Waiters();
+    const waiters = new Waiters((ms, over) => sim.after(ms, over));
     let now = saga;
     const heard = waiters.until(saga.id, () => now, hasEnded, 1_000);
     now = { ...saga, epoch: 9 };
@@ -43,7 +42,7 @@ describe("whoever waits for a saga", () => {
   });
 
   it("is not alone: all hear, each to its own patience", async () => {
-    const waiters = new Waiters();
+    const waiters = new Waiters((ms, over) => sim.after(ms, over));
     const short = waiters.until(saga.id, () => saga, hasEnded, 10);
     const long = waiters.until(saga.id, () => saga, hasEnded, 1_000);
     await sim.step();

@@ -1,10 +1,16 @@
 import type { Saga } from "../../schema/sagas.ts";
+import { type StartTimeout, startTimeout } from "../kit/timeout.ts";
 
 type Listener = (saga: Saga) => void;
 
 /** Calls held open until a saga comes to something. Only patience lives here: what they wait for is in the journal. */
 export class Waiters {
   readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #timeout: StartTimeout;
+
+  constructor(timeout: StartTimeout = startTimeout) {
+    this.#timeout = timeout;
+  }
 
   /** True while somebody is waiting for the first answer of this saga. */
   has(saga: string): boolean {
@@ -19,23 +25,21 @@ export class Waiters {
   async until(id: string, current: () => Saga, enough: (saga: Saga) => boolean, patienceMs: number): Promise<Saga> {
     const early = current();
     if (enough(early)) return early;
-    const stop = new AbortController();
+    const listeners = this.#listeners.get(id) ?? new Set();
+    this.#listeners.set(id, listeners);
+    let callOff = () => undefined as void;
     let listener: Listener = () => undefined;
-    const heard = new Promise<Saga>((resolve) => {
+    const heard = new Promise<Saga | null>((resolve) => {
       listener = (saga) => {
         if (enough(saga)) resolve(saga);
       };
+      callOff = this.#timeout(patienceMs, () => resolve(null));
     });
-    const listeners = this.#listeners.get(id) ?? new Set();
-    this.#listeners.set(id, listeners.add(listener));
+    listeners.add(listener);
     try {
-      const patience = scheduler
-        .wait(patienceMs, { signal: stop.signal })
-        .then(() => null)
-        .catch(() => null);
-      return (await Promise.race([heard, patience])) ?? current();
+      return (await heard) ?? current();
     } finally {
-      stop.abort();
+      callOff();
       listeners.delete(listener);
       if (listeners.size === 0) this.#listeners.delete(id);
     }

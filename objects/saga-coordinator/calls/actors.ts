@@ -8,12 +8,12 @@ import type { Saga } from "../../../schema/sagas.ts";
 import type { ObjectEnv } from "../../kit/env.ts";
 import type { SealedFields } from "../../kit/sealed-fields.ts";
 import { callActor } from "../../kit/stub.ts";
+import { type StartTimeout, startTimeout } from "../../kit/timeout.ts";
 import { inTime, Lanes } from "../lanes.ts";
 import { Together } from "../together.ts";
 import type { CallPort } from "./port.ts";
 
 const macrotask = () => scheduler.wait(0);
-const wait = (ms: number, options: { signal: AbortSignal }) => scheduler.wait(ms, options);
 
 /** A call of the platform has no more connections than this open at once: what exceeds them would wait for the others. */
 const CONNECTIONS = 6;
@@ -24,27 +24,32 @@ export const actorCalls = (
   sealed: SealedFields,
   saga: (id: string) => Saga | null,
   now: () => number,
+  timeout: StartTimeout = startTimeout,
 ): CallPort => {
   const pods = new Lanes<PermitCall, PermitAnswer>(
     (pod, ops) => callActor<PodRpc, PermitAnswer[]>(env.PODS, pod, (actor) => actor.permits(ops)),
     macrotask,
+    timeout,
   );
   const profiles = new Lanes<RiskOp, RiskAnswer>(
     (user, ops) => callActor<RiskRpc, RiskAnswer[]>(env.RISK_PROFILES, user, (actor) => actor.applyOps(ops)),
     macrotask,
+    timeout,
   );
   const accounts = new Lanes<AccountOp, AccountAnswer>(
     (account, ops) => callActor<AccountRpc, AccountAnswer[]>(env.ACCOUNTS, account, (actor) => actor.applyOps(ops)),
     macrotask,
+    timeout,
   );
   const atDesk = (ops: DeskOp[]): Promise<DeskAnswer[]> =>
     callActor<DeskRpc, DeskAnswer[]>(env.FX_DESKS, DESK, (actor) => actor.applyOps(ops));
-  const desks = new Lanes<DeskOp, DeskAnswer>((_desk, ops) => atDesk(ops), macrotask);
+  const desks = new Lanes<DeskOp, DeskAnswer>((_desk, ops) => atDesk(ops), macrotask, timeout);
   // Not made again here: whether a call to a provider may be repeated is the journal's to say.
   const gateways = new Together<GatewayCall, GatewayAnswer>(
     (connector, calls, answered) => (env.GATEWAYS.getByName(connector) as GatewayRpc).execute(calls, answered),
     CONNECTIONS,
     macrotask,
+    timeout,
   );
   return {
     pod: (pod, call) => pods.submit(pod, call),
@@ -53,7 +58,7 @@ export const actorCalls = (
     // To find a rate takes the desk as long as its slowest provider: nobody else's conversion waits for that in a lane.
     desk: async (op) => {
       if (op.op !== "accept" || op.quote !== null) return desks.submit(DESK, op);
-      const [answer] = await inTime(atDesk([op]), DESK, wait);
+      const [answer] = await inTime(atDesk([op]), DESK, timeout);
       if (answer === undefined) throw new Error("the desk left an operation unanswered");
       return answer;
     },
@@ -61,7 +66,7 @@ export const actorCalls = (
       inTime(
         callActor<DeskRpc, HedgeAnswer>(env.FX_DESKS, DESK, (actor) => actor.hedge(call)),
         DESK,
-        wait,
+        timeout,
       ),
     provider: (connector, call) => gateways.submit(connector, call),
     instrument: async (id) => {

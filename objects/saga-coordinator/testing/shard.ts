@@ -9,6 +9,7 @@ import type { Actor, Command, Turn } from "../../kit/actor.ts";
 import type { ObjectEnv } from "../../kit/env.ts";
 import { Mailbox, type Settled } from "../../kit/mailbox.ts";
 import { localKeyService, SealedFields } from "../../kit/sealed-fields.ts";
+import type { StartTimeout } from "../../kit/timeout.ts";
 import { Timers } from "../../kit/timers.ts";
 import { actorCalls } from "../calls/actors.ts";
 import type { CallTable } from "../calls/perform.ts";
@@ -158,17 +159,19 @@ export class Shard {
     const stream = streamOf.saga(this.number);
     const actor = new ShardActor(this.disk, this.#around, stream, () => this.#around.committed(this));
     const asActor = actor as unknown as Actor<ShardState>;
-    const waiters = new Waiters();
+    const timeout: StartTimeout = (ms, over) => this.#sim.after(ms, over);
+    const waiters = new Waiters(timeout);
     const sealed = new SealedFields(actor.sql, localKeyService(KEK), stream);
     const port = actorCalls(
       env,
       sealed,
       (id) => this.saga(id),
       () => this.#sim.now,
+      timeout,
     );
     const driver = new Driver(asActor, port, waiters, env, this.#around.chance, this.#around.calls);
     const fees = feeRates(undefined);
-    const intake = new Intake({ actor: asActor, driver, waiters, sealed, env, shard: this.number, fees });
+    const intake = new Intake({ actor: asActor, driver, waiters, sealed, env, shard: this.number, fees, timeout });
     const reports = new Reports(asActor, env, this.number, {
       cutShard: (epoch, after) => this.cutShard(epoch, after),
       directory: async () => ({ streams: [], next: null }),
