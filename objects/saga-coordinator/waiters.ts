@@ -27,17 +27,14 @@ export class Waiters {
     if (enough(early)) return early;
     const listeners = this.#listeners.get(id) ?? new Set();
     this.#listeners.set(id, listeners);
-    let callOff = () => undefined as void;
-    let listener: Listener = () => undefined;
-    const heard = new Promise<Saga | null>((resolve) => {
-      listener = (saga) => {
-        if (enough(saga)) resolve(saga);
-      };
-      callOff = this.#timeout(patienceMs, () => resolve(null));
-    });
+    const { promise, resolve } = Promise.withResolvers<Saga | null>();
+    const listener: Listener = (saga) => {
+      if (enough(saga)) resolve(saga);
+    };
     listeners.add(listener);
+    const callOff = this.#timeout(patienceMs, () => resolve(null));
     try {
-      return (await heard) ?? current();
+      return (await promise) ?? current();
     } finally {
       callOff();
       listeners.delete(listener);
