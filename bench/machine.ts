@@ -48,3 +48,19 @@ export const residentBytes = (pid: number): number => {
     execFileSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" }).trim();
   return Number(kilobytes) * 1_024;
 };
+
+/** What /proc counts in, on every Linux there is: hundredths of a second. */
+const TICK_MS = 10;
+
+/** The processor time in a line of /proc/PID/stat, its own and the system's for it, ms. The name before may hold blanks and brackets. */
+export const processorIn = (line: string): number => {
+  const [user, system] = line
+    .slice(line.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13)
+    .map(Number);
+  return ((user ?? Number.NaN) + (system ?? Number.NaN)) * TICK_MS;
+};
+
+/** What a process has taken of the processors so far, ms; not a number where there is no /proc. */
+export const processorMs = (pid: number): number => processorIn(readIfPresent(`/proc/${pid}/stat`) ?? "");

@@ -2,17 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { faultsIn } from "../tests/support/checker.ts";
 import type { Verdict } from "../tests/support/verdict.ts";
 import { closedLoop, type Load, openLoop } from "./load/loops.ts";
+import type { RunOptions } from "./options.ts";
 import type { LoadScenario, ProbeScenario, Scenario, Target, Timed } from "./scenarios/scenario.ts";
-
-export type RunOptions = {
-  /** Each loop's length. */
-  seconds: number;
-  warmUpSeconds: number;
-  /** Between setting up and warming up: what an actor has left to do until it sleeps, 20 seconds after its last call, is no part of what is measured. */
-  restSeconds: number;
-  inFlight: readonly number[];
-  seed: number;
-};
 
 /** A share of the best a closed loop has shown: where a server is busy, and not yet drowning. */
 const OPEN_SHARE = 0.7;
@@ -57,12 +48,8 @@ const runLoad = async (scenario: LoadScenario, target: Target, options: RunOptio
   }
 };
 
-const runProbe = async (
-  scenario: ProbeScenario,
-  target: Target,
-  { seconds, seed }: RunOptions,
-): Promise<Partial<Outcome>> => {
-  const { timed, notes = [], check } = await scenario.run(target, seconds, seed);
+const runProbe = async (scenario: ProbeScenario, target: Target, options: RunOptions): Promise<Partial<Outcome>> => {
+  const { timed, notes = [], check } = await scenario.run(target, options);
   return { timed, notes, verdicts: check, faults: faultsIn(check) };
 };
 

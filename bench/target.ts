@@ -16,6 +16,9 @@ import { startMeasured } from "./started.ts";
 const FX = { deadline_ms: 5_000, position_limit: "9999999999.00", providers: ["lp-good", "lp-wide"] };
 const ENVIRONMENT = { CROWDPAY_FX: JSON.stringify(FX) };
 
+/** A token lasts an hour, and a long filling may take several. */
+const RENEWED_MS = 30 * 60_000;
+
 type Trial = { balanced: boolean; currencies: { difference: string; in_transit: string }[] };
 
 export const balances = async (url: string, operator: string): Promise<Verdict> => {
@@ -50,13 +53,13 @@ export const ours = async (): Promise<{ target: Target; server: Server; close():
     ...(PSP_API_KEY_SANDBOX === undefined ? {} : { PSP_API_KEY_SANDBOX }),
     ...(LP_API_KEY_SANDBOX === undefined ? {} : { LP_API_KEY_SANDBOX }),
   });
-  const operator = await token(server.stateDir, "operator", { scope: "admin" });
+  const operator = () => token(server.stateDir, "operator", { scope: "admin" });
   const bearer = (user: string) => token(server.stateDir, user);
   const check = async (pods: readonly PaidPod[]): Promise<Verdict[]> => {
     const { books: sandbox, strangers } = await readBooks(sandboxUrl, pods);
     const found = await inBatches(pods, async ({ id, owner, charges }) => {
       const reader = api(server.url, await bearer(owner));
-      const witness = { reader, operator: api(server.url, operator), sandbox };
+      const witness = { reader, operator: api(server.url, target.operator), sandbox };
       return checkMoney(witness, id, charges);
     });
     const faults = found.flat().filter(({ ok }) => !ok);
@@ -64,13 +67,13 @@ export const ours = async (): Promise<{ target: Target; server: Server; close():
     const text = `${count} charges in ${pods.length} pods: ended, captured once, settled to the cent, told to their pod`;
     return [
       verdict("charges", [...faults.map(({ name, detail }) => `${name}: ${detail}`), ...strangers], text),
-      await balances(server.url, operator),
+      await balances(server.url, target.operator),
     ];
   };
   const target: Target = {
     url: server.url,
     sandboxUrl,
-    operator,
+    operator: await operator(),
     token: bearer,
     openPod: async (owner, members, currencies) =>
       (await openPod(server, { owner, members, currencies: [...currencies] })).id,
@@ -81,7 +84,11 @@ export const ours = async (): Promise<{ target: Target; server: Server; close():
     checkCharges: check,
     machine: { stateDir: server.stateDir, runtimePid: () => runtimePid(server.stateDir) },
   };
+  const renewal = setInterval(async () => {
+    target.operator = await operator();
+  }, RENEWED_MS);
   const closeBoth = async () => {
+    clearInterval(renewal);
     await close();
     await closeProviders();
   };

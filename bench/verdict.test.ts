@@ -142,15 +142,17 @@ describe("the baseline's programs", () => {
 describe("the command line", () => {
   test("measures everything at length unless it is told otherwise", () => {
     const { run, only, withBaseline } = benchOptions([]);
-    expect([run.seconds, run.inFlight, only, withBaseline]).toEqual([10, [1, 16, 64, 256], null, true]);
+    expect([run.seconds, run.fillSeconds, run.inFlight]).toEqual([10, 180, [1, 16, 64, 256]]);
+    expect([only, withBaseline]).toEqual([null, true]);
+    expect(benchOptions(["--fill", "7200"]).run.fillSeconds).toBe(7_200);
     expect(benchOptions(["--quick", "--only", "hot"])).toMatchObject({
-      run: { seconds: 2, restSeconds: 0 },
+      run: { seconds: 2, restSeconds: 0, fillSeconds: 20 },
       only: "hot",
     });
   });
 
   test("refuses what it cannot mean", () => {
-    for (const args of [["--seconds", "0"], ["--in-flight", "1,x"], ["--rest", "-1"], ["--fast"]]) {
+    for (const args of [["--seconds", "0"], ["--in-flight", "1,x"], ["--rest", "-1"], ["--fill", "0"], ["--fast"]]) {
       expect(() => benchOptions(args)).toThrow();
     }
   });

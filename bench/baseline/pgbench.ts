@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { RunOptions } from "../run.ts";
+import type { RunOptions } from "../options.ts";
 import type { Postgres } from "./postgres.ts";
 import { pgbenchProgram } from "./programs.ts";
 import { sqlFolder } from "./target.ts";

@@ -51,7 +51,7 @@ export const fanOut: ProbeScenario = {
   kind: "probe",
   name: "feed fan-out",
   about: `one pod, ${SOCKETS} sockets: from an event's commit to its frame`,
-  async run(target, seconds) {
+  async run(target, { seconds }) {
     const { pod, token, seq: after } = await namedPod(target);
     const listeners = await inBatches(Array.from({ length: SOCKETS }), () => target.openFeed(OWNER, pod, after));
     const histogram = new Histogram();
@@ -129,7 +129,7 @@ export const lagFeed: ProbeScenario = {
   name: "lag feed",
   about: "one pod at half its peak, one socket: from an event's commit to its frame",
   oursAlone: true,
-  async run(target, seconds) {
+  async run(target, { seconds }) {
     const { pod, token, seq: after } = await namedPod(target);
     const listener = await target.openFeed(OWNER, pod, after);
     const renames = renaming(pod, token);

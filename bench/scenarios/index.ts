@@ -1,12 +1,12 @@
 import { CHARGES } from "./charges.ts";
-import { growth } from "./growth.ts";
+import { GROWTH } from "./growth.ts";
 import { PROBES } from "./probes.ts";
 import { READS } from "./reads.ts";
 import type { Scenario } from "./scenario.ts";
 import { TRANSFERS } from "./transfers.ts";
 
 /** Everything that is measured, in the order it is. */
-export const SCENARIOS: readonly Scenario[] = [...TRANSFERS, ...CHARGES, ...READS, ...PROBES, growth];
+export const SCENARIOS: readonly Scenario[] = [...TRANSFERS, ...CHARGES, ...READS, ...PROBES, ...GROWTH];
 
 /** What the contract names and this tree does not have yet: nothing to measure, and said so in the table. */
 export const MISSING: readonly { name: string; why: string }[] = [

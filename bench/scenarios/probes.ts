@@ -13,7 +13,7 @@ const readModel: ProbeScenario = {
   name: "lag read model",
   oursAlone: true,
   about: "from a transfer's commit until a list of entries shows it",
-  async run(target, seconds) {
+  async run(target, { seconds }) {
     const operator = api(target.url, target.operator);
     const histogram = new Histogram();
     const path = accountPath(`wallet:${OWNER}:EUR`, "/entries?limit=200");

@@ -2,6 +2,7 @@ import type { Verdict } from "../../tests/support/verdict.ts";
 import type { Latencies } from "../load/histogram.ts";
 import type { Listener } from "../load/listener.ts";
 import type { Operation } from "../load/loops.ts";
+import type { RunOptions } from "../options.ts";
 
 /** A server under load: ours, or the conventional one beside it. Both take the same requests. */
 export type Target = {
@@ -56,7 +57,7 @@ export type LoadScenario = Named & {
 export type ProbeScenario = Named & {
   kind: "probe";
   /** `notes`: what is no time, a line each. */
-  run(target: Target, seconds: number, seed: number): Promise<{ timed: Timed[]; notes?: string[]; check: Verdict[] }>;
+  run(target: Target, options: RunOptions): Promise<{ timed: Timed[]; notes?: string[]; check: Verdict[] }>;
 };
 
 export type Scenario = LoadScenario | ProbeScenario;

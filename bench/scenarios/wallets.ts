@@ -15,7 +15,7 @@ import { Unanswered } from "./unanswered.ts";
 const OPENING = "1000000.00";
 const CENT = { amount: "0.01", currency: "EUR" };
 const FUNDED_AT_ONCE = 100;
-const FUNDED_MS = 120_000;
+const POSTED_MS = 120_000;
 
 /** Wallets by number: who pays, and who is paid. */
 export type Pair = [from: number, to: number];
@@ -33,25 +33,25 @@ export const orderOf = ([from, to]: Pair): Order => ({
   metadata: { reason: "bench" },
 });
 
-/** So many at a time: each makes an account, which takes far longer than a transfer. Each batch is one, however often it is sent. */
-export const fund = async (target: Target, accounts: number): Promise<void> => {
+/** Sends a batch until it is posted whole: each of its transfers is one, however often it is sent. Rejects with what is still open after that long. */
+export const postBatch = async (target: Target, transfers: readonly Order[]): Promise<void> => {
   const operator = api(target.url, target.operator);
   const headers = { prefer: `wait=${PATIENCE_S}` };
+  await poll(
+    async () => {
+      const answer = await operator.post<{ results: BatchResult[] }>("/v1/ledger/batches", { transfers }, { headers });
+      return must(answer, 200).results.find(({ status }) => status !== 201) ?? null;
+    },
+    (open) => open === null,
+    POSTED_MS,
+  );
+};
+
+/** So many at a time: each makes an account, which takes far longer than a transfer. */
+export const fund = async (target: Target, accounts: number): Promise<void> => {
   const orders = Array.from({ length: accounts }, (_, index) => deposit(`bench${index}`, OPENING));
   for (let from = 0; from < accounts; from += FUNDED_AT_ONCE) {
-    const transfers = orders.slice(from, from + FUNDED_AT_ONCE);
-    await poll(
-      async () => {
-        const answer = await operator.post<{ results: BatchResult[] }>(
-          "/v1/ledger/batches",
-          { transfers },
-          { headers },
-        );
-        return must(answer, 200).results.find(({ status }) => status !== 201) ?? null;
-      },
-      (open) => open === null,
-      FUNDED_MS,
-    );
+    await postBatch(target, orders.slice(from, from + FUNDED_AT_ONCE));
   }
 };
 
