@@ -50,8 +50,8 @@ const entries: ProbeScenario = {
 };
 
 const OPENED_AT_ONCE = 64;
-/** Each pod is files of its own: even a few tell. */
-const MANY_PODS = 50;
+/** Each pod is files of its own, but journals of those before it are cut short meanwhile: of a few hundred that may be more. */
+const MANY_PODS = 500;
 
 /** Whether other pods make a pod's charge dearer, and what each one leaves behind. */
 const pods: ProbeScenario = {
