@@ -3,6 +3,7 @@ import type { CoordinatorRpc, TrialBalance, VerifyReport } from "../../schema/rp
 import type { Actor } from "../kit/actor.ts";
 import { isoTime } from "../kit/clock.ts";
 import type { ObjectEnv } from "../kit/env.ts";
+import { startTimeout } from "../kit/timeout.ts";
 import { takeCut } from "./cut.ts";
 import type { ShardState } from "./state.ts";
 import { allStreams, type VerifyJob, verifySome } from "./verify.ts";
@@ -70,10 +71,10 @@ export class Reports {
     this.#keep({ report, left });
     // A run that breaks off is gone on with by its timer.
     const ended = this.goOn(id).catch(() => undefined);
-    const stop = new AbortController();
-    const patience = scheduler.wait(waitMs, { signal: stop.signal }).catch(() => undefined);
-    await Promise.race([ended, patience]);
-    stop.abort();
+    const patience = Promise.withResolvers<void>();
+    const callOff = startTimeout(waitMs, patience.resolve);
+    await Promise.race([ended, patience.promise]);
+    callOff();
     return this.report(id) ?? report;
   }
 

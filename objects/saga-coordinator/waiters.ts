@@ -21,7 +21,7 @@ export class Waiters {
     for (const listener of this.#listeners.get(saga.id) ?? []) listener(saga);
   }
 
-  /** The saga as soon as `enough` says so, or as it is when patience ends. `current` is read once more after listening begins. */
+  /** The saga as soon as `enough` says so, or as it is when patience ends, for which `current` is read once more. */
   async until(id: string, current: () => Saga, enough: (saga: Saga) => boolean, patienceMs: number): Promise<Saga> {
     const early = current();
     if (enough(early)) return early;

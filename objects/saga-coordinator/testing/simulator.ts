@@ -39,14 +39,7 @@ export class Simulator {
 
   /** The platform's `scheduler`, in virtual time. */
   readonly scheduler = {
-    wait: (ms: number, options?: { signal?: AbortSignal }): Promise<void> =>
-      new Promise((resolve, reject) => {
-        const callOff = this.after(ms, resolve);
-        options?.signal?.addEventListener("abort", () => {
-          callOff();
-          reject(new Error("aborted"));
-        });
-      }),
+    wait: (ms: number): Promise<void> => new Promise((resolve) => this.after(ms, resolve)),
   };
 
   /** Runs the next happening and everything that follows from it at once. False when there is none. */
