@@ -8,8 +8,9 @@ import { GROWTH, Growth, type GrowthRules } from "./growth.ts";
 import { History } from "./history.ts";
 import { Mailbox, type Settled } from "./mailbox.ts";
 import { type Migration, migrate } from "./migrations.ts";
-import { foldSealed, recover, type StoredState } from "./recovery.ts";
+import { foldSealed, recover } from "./recovery.ts";
 import { type LogPort, RELAY_TIMER, Relay } from "./relay.ts";
+import { noteRelayed, readRelayed } from "./relayed.ts";
 import { SEAL_TIMER, Sealer } from "./sealer.ts";
 import { type Fault, SEGMENTS } from "./segments.ts";
 import { SNAPSHOT_EVERY, Snapshots } from "./snapshots.ts";
@@ -33,8 +34,6 @@ export type ActorOptions<S> = {
   /** Where the thresholds of sealing are not the house's, and how large the object is, in bytes. For tests. */
   growth?: Partial<GrowthRules> & { size?: () => number };
 };
-
-type StateRow = StoredState & { sent_upto: number };
 
 /** An actor whose log is broken sends nothing on and seals nothing; it looks again this much later, so that it stays on the alarm's list. */
 const FAULTY_MS = 3_600_000;
@@ -83,13 +82,13 @@ export class Actor<S> {
     const rules = { ...GROWTH, ...options.growth };
     this.history = new History(this.log, archive);
     this.#growth = new Growth(options.growth?.size ?? (() => ctx.storage.sql.databaseSize), rules);
-    const stored = this.#storedState();
-    const { state, head, fault, behind } = recover(this.log, this.#snapshots, options.fold, stored);
-    this.#current = { state, head };
+    const relayed = readRelayed(ctx.storage.sql);
+    const { state, head, fault, behind } = recover(this.log, this.#snapshots, options.fold, relayed);
+    this.#current = { state, head, unwritten: [] };
     this.#fault = fault;
     const gather = (ms: number) => scheduler.wait(ms);
     // What is sealed was sent, though the cursor may have been stored before it was.
-    const sentUpto = Math.max(stored?.sent_upto ?? 0, this.log.sealedUpto);
+    const sentUpto = Math.max(relayed?.seq ?? 0, this.log.sealedUpto);
     this.#relay = new Relay(this.log, this.timers, this.clock, relay, sentUpto, gather);
     this.#sealer =
       archive === null
@@ -137,9 +136,9 @@ export class Actor<S> {
     const sealed = await foldSealed(this.log, this.history, this.#snapshots, this.#fold, () => Date.now() < until);
     const woken =
       sealed.fault === null
-        ? recover(this.log, this.#snapshots, this.#fold, this.#storedState())
+        ? recover(this.log, this.#snapshots, this.#fold, readRelayed(this.sql))
         : { ...sealed, head: this.head };
-    this.#current = { state: woken.state, head: woken.head };
+    this.#current = { state: woken.state, head: woken.head, unwritten: [] };
     this.#fault = woken.fault;
     this.#awake();
   }
@@ -250,7 +249,7 @@ export class Actor<S> {
     const { settled, draft } = this.#together(commands) ?? this.#apart(commands);
     this.#committing = false;
     const appended = draft.head.seq !== this.#current.head.seq;
-    this.#current = draft;
+    this.#current = { ...draft, unwritten: [] };
     if (appended) {
       this.#ctx.waitUntil(this.#drain());
       if (this.#afterCommit !== null) this.#ctx.waitUntil(this.#afterCommit());
@@ -289,16 +288,9 @@ export class Actor<S> {
     }
   }
 
-  /** The tail of a commit that appended: the stored state, a snapshot when one is due, the relay's timer. */
+  /** The tail of a commit that appended: its events, a snapshot when one is due, the relay's timer. */
   #store(draft: Draft<S>): void {
-    this.#ctx.storage.sql.exec(
-      `INSERT INTO actor_state (id, seq, hash, summary, sent_upto) VALUES (1, ?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, summary = excluded.summary, sent_upto = excluded.sent_upto`,
-      draft.head.seq,
-      draft.head.hash,
-      this.#fold.summary(draft.state),
-      this.#relay.sentUpto,
-    );
+    this.log.write(draft.unwritten, this.#fold.summary(draft.state));
     const crossed = Math.floor(draft.head.seq / SNAPSHOT_EVERY) > Math.floor(this.#current.head.seq / SNAPSHOT_EVERY);
     if (crossed) {
       this.#snapshots.write(draft.head.seq, draft.head.hash, this.#fold.encode(draft.state));
@@ -308,24 +300,13 @@ export class Actor<S> {
     this.#relay.arm();
   }
 
-  #storedState(): StateRow | null {
-    const [row] = this.#ctx.storage.sql
-      .exec<StateRow>("SELECT seq, hash, summary, sent_upto FROM actor_state WHERE id = 1")
-      .toArray();
-    return row ?? null;
-  }
-
   async #checkRelay(): Promise<void> {
     if (this.#fault !== null) {
       this.timers.set(RELAY_TIMER, "", this.clock.now() + FAULTY_MS);
       return;
     }
     await this.#relay.check();
-    // Should no commit follow, this is where the cursor is stored: or each waking would send the last run again.
-    this.#ctx.storage.sql.exec(
-      "UPDATE actor_state SET sent_upto = ?1 WHERE id = 1 AND sent_upto < ?1",
-      this.#relay.sentUpto,
-    );
+    noteRelayed(this.sql, this.log, this.#relay.sentUpto);
   }
 
   /** A send that fails is not lost: the relay's timer is armed in the same commit as the events. */

@@ -9,6 +9,7 @@ import { localKeyService, SealedFields } from "./sealed-fields.ts";
 import { isRetryable } from "./stub.ts";
 import { META, outage } from "./testing/counter.ts";
 import { at, checkpoint, failure, fill, inside, makeReadModel, newName, rows, verify } from "./testing/drive.ts";
+import { noteAllSent } from "./testing/stored.ts";
 import { delivered } from "./testing/worker.ts";
 
 const HOUR = 3_600_000;
@@ -230,11 +231,16 @@ describe("snapshots", () => {
 describe("a log that was tampered with is read on but takes no command, and names the first seq that does not fit", () => {
   const flipped = (ctx: DurableObjectState, seq: number) =>
     rows(ctx, `UPDATE events SET body = replace(body, '"amount":"1"', '"amount":"9"') WHERE seq = ?`, seq);
+  /** After the relay has looked: it keeps the head of what it sent. */
+  const cut = (ctx: DurableObjectState, upto: number) => {
+    noteAllSent(ctx.storage.sql);
+    rows(ctx, "DELETE FROM events WHERE seq > ?", upto);
+  };
   const forged = (ctx: DurableObjectState, name: string) => {
     const [head] = rows(ctx, "SELECT body, hash FROM events WHERE seq = 5");
     const body = String(head?.body).replace('"seq":"5"', '"seq":"6"');
     expect(body).toContain(name);
-    rows(ctx, "INSERT INTO events VALUES (6, ?, ?)", body, chainHash(String(head?.hash), body));
+    rows(ctx, "INSERT INTO events (seq, body, hash) VALUES (6, ?, ?)", body, chainHash(String(head?.hash), body));
   };
 
   const CASES: [string, number, (ctx: DurableObjectState, name: string) => void, number | null][] = [
@@ -256,12 +262,17 @@ describe("a log that was tampered with is read on but takes no command, and name
         rows(ctx, "UPDATE events SET seq = -seq WHERE seq IN (2, 3); UPDATE events SET seq = 5 + seq WHERE seq < 0"),
       2,
     ],
-    // Only the head kept elsewhere can tell the two below from a shorter, or longer, log.
-    ["a truncated log", 4, (ctx) => rows(ctx, "DELETE FROM events WHERE seq > 3"), null],
-    ["a log cut to nothing", 1, (ctx) => rows(ctx, "DELETE FROM events"), null],
+    // Only a head kept elsewhere can tell the three below from a shorter, or longer, log.
+    ["a truncated log", 4, (ctx) => cut(ctx, 3), null],
+    ["a log cut to nothing", 1, (ctx) => cut(ctx, 0), null],
     ["a forged event, well chained", 6, (ctx, name) => forged(ctx, name), null],
-    ["a state that replay does not give", 5, (ctx) => rows(ctx, "UPDATE actor_state SET summary = '6/0'"), null],
-    ["a state that is gone", 5, (ctx) => rows(ctx, "DELETE FROM actor_state"), null],
+    [
+      "a state that replay does not give",
+      5,
+      (ctx) => rows(ctx, "UPDATE events SET summary = '6/0' WHERE seq = 5"),
+      null,
+    ],
+    ["a state that is gone", 5, (ctx) => rows(ctx, "UPDATE events SET summary = NULL"), null],
   ];
 
   test.each(CASES)("%s", async (_, seq, tamper, verdict) => {
@@ -286,9 +297,25 @@ describe("a log that was tampered with is read on but takes no command, and name
     expect((await verify(name)).failure?.seq ?? null).toBe(verdict);
   });
 
+  test("a log cut short is what it was when the relay last looked, or it takes no command", async () => {
+    const name = newName();
+    for (let i = 0; i < 5; i++) await at(name).add("1");
+    await checkpoint(name, 5);
+    await vi.waitFor(() => expect(delivered.some(({ stream }) => stream === `counter/${name}`)).toBe(true), 10_000);
+    await inside(name, async ({ actor }) => {
+      advanceClock((actor.timers.dueAt(RELAY_TIMER, "") ?? 0) - systemClock.now());
+      await actor.runDueTimers();
+    });
+    await inside(name, (_, ctx) => rows(ctx, "DELETE FROM events WHERE seq > 4"));
+    await evictDurableObject(at(name));
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    expect((await inside(name, ({ actor }) => actor.closedDoor))?.detail).toMatch(/seq 5$/);
+    vi.restoreAllMocks();
+  });
+
   test("a truncated log is caught by whoever kept its head", async () => {
     const name = newName();
-    await fill(name, 5);
+    for (let i = 0; i < 5; i++) await at(name).add("1");
     const { head, hash } = await verify(name);
     await inside(name, (_, ctx) => rows(ctx, "DELETE FROM events WHERE seq > 3"));
     const verdict = await inside(name, ({ actor }) => actor.reads.verifyLog(head, hash, 10));

@@ -20,11 +20,11 @@ export type Ground<S> = {
 /** One command on a draft. Throws what it throws. */
 const runOne = <S>({ place, fold }: Ground<S>, command: Command<S, unknown>, from: Draft<S>) => {
   let open = true;
-  const turn = openTurn(place(), fold, from, () => open);
+  const { turn, draft } = openTurn(place(), fold, from, () => open);
   try {
     const value = command(turn);
     if (value instanceof Promise) throw new TypeError("a command may not wait: its savepoint ends when it returns");
-    return { value, draft: { state: turn.state, head: turn.head } };
+    return { value, draft: draft() };
   } finally {
     open = false;
   }

@@ -12,10 +12,14 @@ import {
 import type { Clock, IdSource } from "../../schema/ids.ts";
 import type { LogVerdict } from "../../schema/rpc/actor.ts";
 import { isoTime } from "./clock.ts";
-import { misplaced, parseBody, Segments, type StoredEvent } from "./segments.ts";
+import { packRows, type StoredEvent, type StoredRow, unpackRow } from "./log-rows.ts";
+import { misplaced, parseBody, Segments } from "./segments.ts";
 
 /** Where a log ends: seq 0 and 64 zeros before its first event. */
 export type Head = { seq: number; hash: string; recordedAt: string };
+
+/** The head, and what the commit that wrote it said the fold had come to; null where no commit has said so. */
+export type LogEnd = { head: Head; summary: string | null };
 
 export const EMPTY_HEAD: Head = { seq: 0, hash: GENESIS_HASH, recordedAt: "" };
 
@@ -27,13 +31,17 @@ export const recordingTime = ({ recordedAt }: Pick<Head, "recordedAt">, now: num
 
 const utf8 = new TextEncoder();
 
+/** A row holds up to 100 kB. */
+const ROWS_A_READ = 32;
+
 /** Events read, and events verified, in one call. */
 export const MAX_READ = 500;
 export const MAX_VERIFY = 1_000;
 
 /**
  * An actor's log: gap-free from seq 1, `recorded_at` never decreasing, each event chained to the one before it. It keeps no
- * state of its own: `append` takes the head and answers the next one, so that a rolled-back savepoint leaves nothing in memory.
+ * state of its own: `next` takes the head and answers the one after it, so that a rolled-back savepoint leaves nothing in memory,
+ * and a commit writes all its events at once, in one row.
  *
  * All of it is synchronous, so that it has a place in a turn. What is sealed is therefore not in here, only where it ends:
  * `History` reads through to it.
@@ -58,8 +66,13 @@ export class EventLog {
     return this.segments.last()?.to ?? 0;
   }
 
-  /** Writes one event after `head`. Call it inside a transaction. Throws when the data is above 32 KiB: a bug in the caller. */
-  append(head: Head, type: string, data: JsonObject, meta: EventMeta): { head: Head; event: EventBody; row: LogRow } {
+  /** The event after `head`, not yet written. Throws when the data is above 32 KiB: a bug in the caller. */
+  next(
+    head: Head,
+    type: string,
+    data: JsonObject,
+    meta: EventMeta,
+  ): { head: Head; event: EventBody; stored: StoredEvent } {
     const now = this.#clock.now();
     const recordedAt = isoTime(recordingTime(head, now));
     const seq = head.seq + 1;
@@ -81,22 +94,37 @@ export class EventLog {
       throw new Error(`event ${type} is above ${MAX_EVENT_DATA_BYTES} bytes`);
     }
     const hash = chainHash(head.hash, body);
-    this.#sql.exec("INSERT INTO events (seq, body, hash) VALUES (?, ?, ?)", seq, body, hash);
-    return {
-      head: { seq, hash, recordedAt },
-      event,
-      row: { seq, event, prev_hash: head.hash, hash },
-    };
+    return { head: { seq, hash, recordedAt }, event, stored: { seq, body, hash } };
+  }
+
+  /** Writes a commit's events, at least one, and what its fold comes to after the last. Call it inside its transaction. */
+  write(events: readonly StoredEvent[], summary: string): void {
+    const rows = packRows(events);
+    for (const [at, { seq, body, hash }] of rows.entries()) {
+      const said = at === rows.length - 1 ? summary : null;
+      this.#sql.exec("INSERT INTO events (seq, body, hash, summary) VALUES (?, ?, ?, ?)", seq, body, hash, said);
+    }
   }
 
   /** The newest event's place, read from the log itself. */
   head(): Head {
-    const [row] = this.#sql.exec<StoredEvent>("SELECT seq, body, hash FROM events ORDER BY seq DESC LIMIT 1").toArray();
+    return this.end().head;
+  }
+
+  /** The same, and what was said of it. */
+  end(): LogEnd {
+    const [row] = this.#sql
+      .exec<StoredRow & { summary: string | null }>(
+        "SELECT seq, body, hash, summary FROM events ORDER BY seq DESC LIMIT 1",
+      )
+      .toArray();
     if (row === undefined) {
       const sealed = this.segments.last();
-      return sealed === null ? EMPTY_HEAD : { seq: sealed.to, hash: sealed.hashAfter, recordedAt: "" };
+      const head = sealed === null ? EMPTY_HEAD : { seq: sealed.to, hash: sealed.hashAfter, recordedAt: "" };
+      return { head, summary: null };
     }
-    return { seq: row.seq, hash: row.hash, recordedAt: parseBody(row.body)?.recorded_at ?? "" };
+    const { seq, body, hash } = unpackRow(row).at(-1) ?? row;
+    return { head: { seq, hash, recordedAt: parseBody(body)?.recorded_at ?? "" }, summary: row.summary };
   }
 
   /** Events with seq > after, oldest first and without a gap, at most `limit` (1–500). Ends before a row that is no event. */
@@ -105,7 +133,7 @@ export class EventLog {
     let prevHash = this.hashAt(from);
     if (prevHash === null) return [];
     const rows: LogRow[] = [];
-    for (const row of this.#rows(from, bounded(limit, MAX_READ))) {
+    for (const row of this.#events(from, bounded(limit, MAX_READ))) {
       const event = parseBody(row.body);
       if (event === null || row.seq !== from + rows.length + 1) break;
       rows.push({ seq: row.seq, event, prev_hash: prevHash, hash: row.hash });
@@ -117,24 +145,13 @@ export class EventLog {
   /** The hash after event `seq` (genesis for 0); null when there is no such event, or it is inside a sealed segment. */
   hashAt(seq: number): string | null {
     if (seq === 0) return GENESIS_HASH;
-    const [row] = this.#sql.exec<{ hash: string }>("SELECT hash FROM events WHERE seq = ?", seq).toArray();
-    return row?.hash ?? this.segments.hashAfter(seq);
+    const [event] = this.stored(seq - 1, 1);
+    return event?.seq === seq ? event.hash : this.segments.hashAfter(seq);
   }
 
   /** Events as they are stored, with seq > after, oldest first, at most `limit`. */
   stored(after: number, limit: number): StoredEvent[] {
-    return this.#rows(after, limit).toArray();
-  }
-
-  /** How large the stored events with seq > after are, oldest first, at most `limit`. */
-  sizes(after: number, limit: number): { seq: number; bytes: number }[] {
-    return this.#sql
-      .exec<{ seq: number; bytes: number }>(
-        "SELECT seq, length(CAST(body AS BLOB)) AS bytes FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-        after,
-        limit,
-      )
-      .toArray();
+    return [...this.#events(after, limit)];
   }
 
   /**
@@ -155,7 +172,7 @@ export class EventLog {
     if (after > head) return verdict({ seq: head + 1, reason: "log was cut short" });
     const stray = this.#stray();
     if (stray !== null) return verdict({ seq: stray, reason: "event beside the log" });
-    for (const row of this.#rows(after, bounded(limit, MAX_VERIFY))) {
+    for (const row of this.#events(after, bounded(limit, MAX_VERIFY))) {
       if (row.seq !== upto + 1) return verdict({ seq: upto + 1, reason: "missing event" });
       const reason = this.#fault(row, hash);
       if (reason !== null) return verdict({ seq: row.seq, reason });
@@ -178,12 +195,23 @@ export class EventLog {
     return seq !== null && seq <= this.sealedUpto ? seq : null;
   }
 
-  #rows(after: number, limit: number): SqlStorageCursor<StoredEvent> {
-    return this.#sql.exec<StoredEvent>(
-      "SELECT seq, body, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-      after,
-      limit,
-    );
+  /** Rows are read to their end before the first event is given out: the platform keeps one cursor a statement. */
+  *#events(after: number, limit: number): Generator<StoredEvent> {
+    let last = after;
+    for (let left = limit; left > 0; ) {
+      const most = Math.min(left, ROWS_A_READ);
+      const rows = this.#sql
+        .exec<StoredRow>("SELECT seq, body, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?", last, most)
+        .toArray();
+      for (const event of rows.flatMap(unpackRow)) {
+        // A row may begin before what is asked for, and end after it.
+        if (event.seq <= after || left === 0) continue;
+        yield event;
+        left--;
+      }
+      last = rows.at(-1)?.seq ?? last;
+      if (rows.length < most) return;
+    }
   }
 }
 

@@ -1,12 +1,10 @@
 import { upcast } from "../../schema/events.ts";
 import { EMPTY_HEAD, type EventLog, type Head } from "./event-log.ts";
 import type { History } from "./history.ts";
+import type { Relayed } from "./relayed.ts";
 import type { Fault } from "./segments.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Fold } from "./turn.ts";
-
-/** What the last commit said the fold must arrive at. */
-export type StoredState = { seq: number; hash: string; summary: string };
 
 /** `behind`: nothing that could be read leads past what is sealed, so the sealed events are to be folded first. */
 export type Recovered<S> = { state: S; head: Head; fault: Fault | null; behind: boolean };
@@ -16,23 +14,23 @@ const PAGE = 500;
 
 /**
  * The state an actor wakes with: the newest snapshot that can be read and the events after it, each verified before it is folded.
- * They must arrive at the stored seq, hash and summary. Where they do not, the state is the fold as far as the log holds good, so
- * that reads go on, and the fault says where it ends.
+ * They must arrive at what the last commit said of them, and hold what was sent. Where they do not, the state is the fold as far as the
+ * log holds good, so that reads go on, and the fault says where it ends.
  */
 export const recover = <S>(
   log: EventLog,
   snapshots: Snapshots,
   fold: Fold<S>,
-  stored: StoredState | null,
+  relayed: Relayed | null,
 ): Recovered<S> => {
-  const head = log.head();
+  const { head, summary } = log.end();
   const start = startingPoint(snapshots, fold);
   if (start.seq < log.sealedUpto) {
     const fault = { seq: start.seq + 1, reason: "sealed events are not folded yet" };
     return { state: start.state, head, fault, behind: true };
   }
   const replay = replayLog(log, start, fold);
-  const fault = replay.fault ?? disagreement(head, replay.state, fold, stored);
+  const fault = replay.fault ?? lost(log, head, relayed) ?? disagreement(head, summary, replay.state, fold);
   return { state: replay.state, head, fault, behind: false };
 };
 
@@ -121,11 +119,17 @@ const foldRows = <S>(
   return { state, fault: null };
 };
 
-const disagreement = <S>(head: Head, state: S, fold: Fold<S>, stored: StoredState | null): Fault | null => {
-  if (stored === null) return head.seq === 0 ? null : { seq: head.seq, reason: "the stored state is missing" };
-  if (head.seq < stored.seq) return { seq: head.seq + 1, reason: "log was cut short" };
-  if (head.seq > stored.seq) return { seq: stored.seq + 1, reason: "event of no commit" };
-  if (head.hash !== stored.hash) return { seq: head.seq, reason: "head differs from state" };
-  if (stored.summary !== fold.summary(state)) return { seq: head.seq, reason: "replay differs from state" };
-  return null;
+/** What was sent is there still. What is sealed was verified before. */
+const lost = (log: EventLog, head: Head, relayed: Relayed | null): Fault | null => {
+  if (relayed === null || relayed.seq <= log.sealedUpto) return null;
+  if (head.seq < relayed.seq) return { seq: head.seq + 1, reason: "log was cut short" };
+  return log.hashAt(relayed.seq) === relayed.hash
+    ? null
+    : { seq: relayed.seq, reason: "log differs from what was sent" };
+};
+
+const disagreement = <S>(head: Head, summary: string | null, state: S, fold: Fold<S>): Fault | null => {
+  if (head.seq === 0) return null;
+  if (summary === null) return { seq: head.seq, reason: "event of no commit" };
+  return summary === fold.summary(state) ? null : { seq: head.seq, reason: "replay differs from state" };
 };

@@ -2,7 +2,8 @@ import type { Clock } from "../../schema/ids.ts";
 import { type Archive, segmentKey } from "./archive.ts";
 import type { EventLog } from "./event-log.ts";
 import type { Growth, GrowthRules } from "./growth.ts";
-import { type Fault, openSegment, parseBody, type Segment, type StoredEvent, sealSegment } from "./segments.ts";
+import type { StoredEvent } from "./log-rows.ts";
+import { type Fault, openSegment, parseBody, type Segment, sealSegment } from "./segments.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Timers } from "./timers.ts";
 
@@ -12,6 +13,8 @@ const SEGMENTS_PER_RUN = 8;
 const GO_ON_MS = 1_000;
 /** After a consumer that is behind, or an archive that failed, it is tried again this much later. */
 const RETRY_MS = 3_600_000;
+
+const utf8 = new TextEncoder();
 
 /** What a sealer needs of its actor. */
 export type SealerParts = {
@@ -71,7 +74,10 @@ export class Sealer {
     const after = log.sealedUpto;
     const passed = snapshots.older();
     if (passed === null || passed <= after) return null;
-    const to = wholeSegment(log.sizes(after, rules.segmentEvents), rules);
+    const sizes = log
+      .stored(after, rules.segmentEvents)
+      .map(({ seq, body }) => ({ seq, bytes: utf8.encode(body).length }));
+    const to = wholeSegment(sizes, rules);
     if (to === null || to > passed) return null;
     const [last] = log.stored(to - 1, 1);
     const recordedAt = Date.parse(parseBody(last?.body ?? "")?.recorded_at ?? "");

@@ -11,6 +11,7 @@ import { Snapshots } from "./snapshots.ts";
 import { isRetryable } from "./stub.ts";
 import { growth, interruption, tally } from "./testing/counter.ts";
 import { at, checkpoint, env, failure, fill, inside, makeReadModel, newName, rows } from "./testing/drive.ts";
+import { noteAllSent, rewriteEvent, storedEvents } from "./testing/stored.ts";
 
 const HOUR = 3_600_000;
 const MONTH = 30 * 24 * HOUR;
@@ -31,7 +32,7 @@ const keysOf = async (name: string) =>
 const ripe = async (): Promise<string> => {
   const name = newName("sealing");
   for (const count of [300, 300, 100]) await fill(name, count, `ünïcödé ${count}`);
-  await inside(name, (_, ctx) => rows(ctx, "UPDATE actor_state SET sent_upto = 700"));
+  await inside(name, (_, ctx) => noteAllSent(ctx.storage.sql));
   await evictDurableObject(at(name));
   await checkpoint(name, 700);
   return name;
@@ -46,7 +47,7 @@ const age = (name: string, ms: number) =>
 /** What a counter keeps in its own log, and what it says of itself. */
 const kept = (name: string) =>
   inside(name, ({ actor }, ctx) => ({
-    events: rows(ctx, "SELECT min(seq) AS first, count(*) AS n FROM events")[0],
+    events: { first: storedEvents(ctx.storage.sql)[0]?.seq, n: storedEvents(ctx.storage.sql).length },
     segments: rows(ctx, "SELECT from_seq, to_seq FROM segments ORDER BY from_seq").map((row) => Object.values(row)),
     total: String(actor.state.total),
     head: actor.head,
@@ -189,7 +190,7 @@ describe("a sealed log", () => {
   test("wakes to the same state and head, and its cursor is never behind what is sealed", async () => {
     const name = await sealed();
     const before = await kept(name);
-    await inside(name, (_, ctx) => rows(ctx, "UPDATE actor_state SET sent_upto = 0"));
+    await inside(name, (_, ctx) => rows(ctx, "DELETE FROM relayed"));
     await evictDurableObject(at(name));
     expect(await kept(name)).toEqual(before);
     expect(await inside(name, async ({ actor }) => (await actor.reads.head()).sent_upto)).toBeGreaterThanOrEqual(300);
@@ -398,7 +399,11 @@ describe("what is sealed cannot be changed unnoticed", () => {
       101,
       () => within("UPDATE segments SET hash_before = hash_after WHERE from_seq = 101"),
     ],
-    ["an event put back beside its segment", 142, () => within("INSERT INTO events VALUES (142, '{}', '')")],
+    [
+      "an event put back beside its segment",
+      142,
+      () => within("INSERT INTO events (seq, body, hash) VALUES (142, '{}', '')"),
+    ],
   ];
 
   test.each(CASES)("%s: its seq is named, and nothing is written until all is as it was", async (_, seq, tamper) => {
@@ -424,12 +429,7 @@ describe("what is sealed cannot be changed unnoticed", () => {
     for (const count of [300, 300]) await fill(name, count);
     const change = (from: string, to: string) =>
       inside(name, (_, ctx) =>
-        rows(
-          ctx,
-          "UPDATE events SET body = replace(body, ?, ?) WHERE seq = 10",
-          `"amount":"${from}"`,
-          `"amount":"${to}"`,
-        ),
+        rewriteEvent(ctx.storage.sql, 10, (body) => body.replace(`"amount":"${from}"`, `"amount":"${to}"`)),
       );
     await change("1", "9");
     await evictDurableObject(at(name));
@@ -460,7 +460,7 @@ describe("what is sealed cannot be changed unnoticed", () => {
   test("an event that was changed before it was sealed is not sealed", async () => {
     const name = await ripe();
     await inside(name, (_, ctx) =>
-      rows(ctx, `UPDATE events SET body = replace(body, '"amount":"1"', '"amount":"9"') WHERE seq = 142`),
+      rewriteEvent(ctx.storage.sql, 142, (body) => body.replace('"amount":"1"', '"amount":"9"')),
     );
     vi.spyOn(console, "error").mockImplementation(() => undefined);
     await age(name, MONTH);

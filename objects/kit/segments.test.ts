@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { canonicalJson, chainHash, GENESIS_HASH } from "../../schema/events.ts";
-import { openSegment, type StoredEvent, sealSegment } from "./segments.ts";
+import type { StoredEvent } from "./log-rows.ts";
+import { openSegment, sealSegment } from "./segments.ts";
 
 const STREAM = "wallet/ann";
 const HASH_BEFORE = chainHash(GENESIS_HASH, "what came before");

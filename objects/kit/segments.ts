@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { chainHash, type EventBody, type LogRow } from "../../schema/events.ts";
+import { packRows, type StoredEvent, type StoredRow, unpackRow } from "./log-rows.ts";
 import type { Migration } from "./migrations.ts";
 
 /** Where a log does not add up: the first seq that does not fit, and why. */
@@ -33,8 +34,6 @@ export type Segment = {
   sha256: string;
   marks: string;
 };
-
-export type StoredEvent = { seq: number; body: string; hash: string };
 
 /** The segment of these events, at least one, and its text: a body a line. `hashBefore`: the chain's hash before the first. */
 export const sealSegment = (hashBefore: string, events: readonly StoredEvent[]): { segment: Segment; text: string } => {
@@ -146,6 +145,21 @@ export class Segments {
       segment.marks,
     );
     this.#sql.exec("DELETE FROM events WHERE seq BETWEEN ? AND ?", segment.from, segment.to);
+    this.#trim(segment.to);
+  }
+
+  /** A row that begins before the segment's end holds what is after it from now on. */
+  #trim(upto: number): void {
+    const [row] = this.#sql
+      .exec<StoredRow>("SELECT seq, body, hash FROM events WHERE seq > ? ORDER BY seq LIMIT 1", upto)
+      .toArray();
+    if (row === undefined) return;
+    const events = unpackRow(row);
+    const rest = events.filter(({ seq }) => seq > upto);
+    if (rest.length === events.length) return;
+    for (const { seq, body, hash } of packRows(rest)) {
+      this.#sql.exec("UPDATE events SET body = ?, hash = ? WHERE seq = ?", body, hash, seq);
+    }
   }
 
   #one(where: string, ...values: number[]): Segment | null {

@@ -2,20 +2,22 @@ import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core"
 
 /** The tables every actor has. An actor's own `tables.ts` re-exports them beside its own, so that one migration makes both. */
 
-/** The log. `body` is the hashed text, stored once and never serialised again; `hash` chains it. */
+/**
+ * The log, a row a commit (`log-rows.ts`): `seq` of its last event, and a line an event in `body`, the hashed texts, stored once and never
+ * serialised again, and in `hash`, which chains them. `summary`: what the fold must arrive at there; null in a row with which no commit ends.
+ */
 export const events = sqliteTable("events", {
   seq: integer("seq").primaryKey(),
   body: text("body").notNull(),
   hash: text("hash").notNull(),
+  summary: text("summary"),
 });
 
-/** One row: what the fold must arrive at when the actor wakes, and how far the relay has sent. */
-export const actorState = sqliteTable("actor_state", {
+/** One row: how far the relay had sent when it last looked, and the log's hash there: what the log cannot be shorter than, or other. */
+export const relayed = sqliteTable("relayed", {
   id: integer("id").primaryKey(),
   seq: integer("seq").notNull(),
   hash: text("hash").notNull(),
-  summary: text("summary").notNull(),
-  sentUpto: integer("sent_upto").notNull(),
 });
 
 /** The fold at a seq, in chunks. Two are kept; deleting all of them is harmless. */

@@ -1,6 +1,7 @@
 import type { EventBody, JsonObject, JsonValue } from "../../schema/events.ts";
 import type { IdSource } from "../../schema/ids.ts";
 import type { EventLog, EventMeta, Head } from "./event-log.ts";
+import type { StoredEvent } from "./log-rows.ts";
 import type { Timers } from "./timers.ts";
 
 /** How an actor's state follows from its log. All pure. */
@@ -26,14 +27,14 @@ export type Turn<S> = {
   readonly sql: SqlStorage;
   readonly timers: Timers;
   readonly ids: IdSource;
-  /** Writes an event and folds it into the draft. */
+  /** Adds an event to the commit and folds it into the draft. */
   append(type: string, data: JsonObject, meta: EventMeta): EventBody;
 };
 
 export type Command<S, T> = (turn: Turn<S>) => T;
 
-/** The state after some events, and the last one's place. */
-export type Draft<S> = { state: S; head: Head };
+/** The state after some events, the last one's place, and those of them that the commit is still to write. */
+export type Draft<S> = { state: S; head: Head; unwritten: readonly StoredEvent[] };
 
 /** SQLite's word on a statement that was wrong: it is undone with its savepoint, like any other throw. */
 const STATEMENT_ERRORS = new Set(["CONSTRAINT", "ERROR", "MISMATCH", "RANGE", "TOOBIG"]);
@@ -47,11 +48,17 @@ export const isStorageFault = (error: unknown): boolean => {
 /** What a turn is made of, beside the draft it begins with. */
 export type Place = Pick<Turn<unknown>, "now" | "sql" | "timers" | "ids"> & { log: EventLog };
 
-/** The turn of one command, as long as `isOpen` says so; its draft is the turn's own until somebody takes it. */
-export const openTurn = <S>(place: Place, fold: Fold<S>, from: Draft<S>, isOpen: () => boolean): Turn<S> => {
+/** The turn of one command, as long as `isOpen` says so, and its draft, which is the turn's own until somebody takes it. */
+export const openTurn = <S>(
+  place: Place,
+  fold: Fold<S>,
+  from: Draft<S>,
+  isOpen: () => boolean,
+): { turn: Turn<S>; draft: () => Draft<S> } => {
   const { log, now, sql, timers, ids } = place;
   let { state, head } = from;
-  return {
+  const appended: StoredEvent[] = [];
+  const turn: Turn<S> = {
     get state() {
       return state;
     },
@@ -64,10 +71,12 @@ export const openTurn = <S>(place: Place, fold: Fold<S>, from: Draft<S>, isOpen:
     ids,
     append(type, data, meta) {
       if (!isOpen()) throw new Error(`event ${type} after its turn`);
-      const appended = log.append(head, type, data, meta);
-      state = fold.evolve(state, appended.event);
-      head = appended.head;
-      return appended.event;
+      const next = log.next(head, type, data, meta);
+      state = fold.evolve(state, next.event);
+      head = next.head;
+      appended.push(next.stored);
+      return next.event;
     },
   };
+  return { turn, draft: () => ({ state, head, unwritten: [...from.unwritten, ...appended] }) };
 };

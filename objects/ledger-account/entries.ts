@@ -6,7 +6,6 @@ import type { History } from "../kit/history.ts";
 /** Entries in one page; the legs of one transfer stay together. */
 export const MAX_ENTRIES = 200;
 
-type Row = { seq: number; body: string; hash: string };
 type Posted = { seq: number; event: EventBody; hash: string };
 /** Events looked through at a time for those that posted. */
 const PAGE = 500;
@@ -14,23 +13,10 @@ const PAGE = 500;
 const bounded = (limit: number): number => Math.max(1, Math.min(MAX_ENTRIES, Math.trunc(limit)));
 
 /**
- * Entries with seq > after, oldest first, read from the log itself: whole events until the next would not fit, the first in any
- * case, so that a reader who goes on from the last seq misses none.
+ * Entries with seq > after, oldest first, read from the log itself, whatever of it lies in the archive: whole events until the next would
+ * not fit, the first in any case, so that a reader who goes on from the last seq misses none.
  */
-export const readEntries = (sql: SqlStorage, account: string, after: number, limit: number): EntryRecord[] => {
-  const rows = sql
-    .exec<Row>(
-      "SELECT seq, body, hash FROM events WHERE seq > ? AND body ->> '$.type' = 'transfer.posted' ORDER BY seq LIMIT ?",
-      Math.max(0, Math.trunc(after)),
-      bounded(limit),
-    )
-    .toArray();
-  const posted = rows.map(({ seq, body, hash }) => ({ seq, event: JSON.parse(body) as EventBody, hash }));
-  return pageOf(account, posted, bounded(limit));
-};
-
-/** The same where the log's beginning is sealed, and whatever of it lies in the archive. */
-export const readSealedEntries = async (
+export const readEntries = async (
   history: History,
   account: string,
   after: number,
@@ -47,7 +33,6 @@ export const readSealedEntries = async (
   return pageOf(account, posted, bounded(limit));
 };
 
-/** Whole events until the next would not fit, the first in any case. */
 const pageOf = (account: string, posted: readonly Posted[], limit: number): EntryRecord[] => {
   const entries: EntryRecord[] = [];
   for (const { seq, event, hash } of posted) {

@@ -27,7 +27,7 @@ import { type AccountState, type PhysicalAccount, physicalAccount } from "./acco
 import { AGING_TIMER, agedHolds, tellOfOldHolds, watchHolds } from "./aging.ts";
 import { applyOp } from "./apply.ts";
 import { answerCut } from "./cut.ts";
-import { readEntries, readSealedEntries } from "./entries.ts";
+import { readEntries } from "./entries.ts";
 import { explain, explainNow } from "./explain.ts";
 import { migrations } from "./migrations.ts";
 import { balanceAtMoment, balanceAtSeq } from "./past.ts";
@@ -102,9 +102,7 @@ export class LedgerAccount extends DurableObject<ObjectEnv> implements AccountRp
   }
 
   async entries(after: number, limit: number): Promise<EntryRecord[]> {
-    return after < this.#actor.log.sealedUpto
-      ? readSealedEntries(this.#actor.history, this.#account.name, after, limit)
-      : readEntries(this.ctx.storage.sql, this.#account.name, after, limit);
+    return readEntries(this.#actor.history, this.#account.name, after, limit);
   }
 
   async statement(range: StatementRange): Promise<Result<StatementRecord>> {

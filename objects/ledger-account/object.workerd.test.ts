@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env as untypedEnv } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { chainHash, type EventBody, GENESIS_HASH } from "../../schema/events.ts";
+import { chainHash, GENESIS_HASH } from "../../schema/events.ts";
 import { MAX_MINOR } from "../../schema/money.ts";
 import { monitorId } from "../../schema/monitors.ts";
 import { PROJECTOR } from "../../schema/read-model.ts";
@@ -9,6 +9,7 @@ import { reject } from "../../schema/rejections.ts";
 import type { AccountAnswer, AccountCommand, AccountRpc, EntryRecord } from "../../schema/rpc/account.ts";
 import { Growth } from "../kit/growth.ts";
 import { SEAL_TIMER } from "../kit/sealer.ts";
+import { noteAllSent, rewriteEvent, rewriteEvents, storedEvents } from "../kit/testing/stored.ts";
 import { AGED_PER_TURN, AGING_TIMER, HOLD_AGES_MS } from "./aging.ts";
 import { credit, debit, opOn, partOf, said } from "./bench.fixture.ts";
 import { type LedgerAccount, MAX_OPS } from "./object.ts";
@@ -62,12 +63,12 @@ const post = (name: string, transfer: string, parts: Parameters<typeof opOn>[3],
 const reserve = (name: string, transfer: string, parts: Parameters<typeof opOn>[3]) =>
   one(at(name).applyOps([opOn(name, "reserve", transfer, parts)]));
 
-/** Counts commits that append: each writes the one row of `actor_state` once. */
+/** Counts commits that append: each writes one row of `events` that says what its fold came to. */
 const countCommits = (name: string) =>
   inside(name, ({ storage: { sql } }) => {
     sql.exec("CREATE TABLE commits (n INTEGER)");
     sql.exec(
-      "CREATE TRIGGER commits_made AFTER UPDATE OF seq ON actor_state BEGIN INSERT INTO commits VALUES (1); END",
+      "CREATE TRIGGER commits_made AFTER INSERT ON events WHEN NEW.summary IS NOT NULL BEGIN INSERT INTO commits VALUES (1); END",
     );
   });
 const commits = (name: string) =>
@@ -341,9 +342,7 @@ describe("a log that was tampered with", () => {
 
   test("a flipped amount is named, and nothing is written after it", async () => {
     const wallet = await withLog();
-    await inside(wallet, ({ storage: { sql } }) =>
-      sql.exec("UPDATE events SET body = replace(body, '10.00', '90.00') WHERE seq = 3").toArray(),
-    );
+    await inside(wallet, ({ storage: { sql } }) => rewriteEvent(sql, 3, (body) => body.replaceAll("10.00", "90.00")));
     await refuses(wallet, 3);
     expect(await at(wallet).verifyLog(0, GENESIS_HASH, 100)).toMatchObject({ upto: 2, failure: { seq: 3 } });
   });
@@ -352,22 +351,21 @@ describe("a log that was tampered with", () => {
     const wallet = await withLog();
     await inside(wallet, ({ storage: { sql } }) => {
       let hash = GENESIS_HASH;
-      for (const row of sql
-        .exec<{ seq: number; body: string }>("SELECT seq, body FROM events ORDER BY seq")
-        .toArray()) {
-        const event = JSON.parse(row.body) as EventBody;
-        const body = row.seq === 3 ? JSON.stringify(event).replace('"amount":"10.00"', '"amount":"90.00"') : row.body;
-        hash = chainHash(hash, body);
-        sql.exec("UPDATE events SET body = ?, hash = ? WHERE seq = ?", body, hash, row.seq);
-      }
-      sql.exec("UPDATE actor_state SET hash = ?", hash);
+      rewriteEvents(sql, ({ seq, body }) => {
+        const told = seq === 3 ? body.replace('"amount":"10.00"', '"amount":"90.00"') : body;
+        hash = chainHash(hash, told);
+        return { seq, body: told, hash };
+      });
     });
     await refuses(wallet, 3);
   });
 
   test("so is a log cut short", async () => {
     const wallet = await withLog();
-    await inside(wallet, ({ storage: { sql } }) => sql.exec("DELETE FROM events WHERE seq = 4").toArray());
+    await inside(wallet, ({ storage: { sql } }) => {
+      noteAllSent(sql);
+      sql.exec("DELETE FROM events WHERE seq = 4");
+    });
     await refuses(wallet, 4);
   });
 });
@@ -705,7 +703,7 @@ describe("reading", () => {
     expect(then.balances).toMatchObject(
       ["0.00", "2.49", "4.99", "5.00"].map((amount) => ({ value: { balance: { amount } } })),
     );
-    await inside(wallet, ({ storage: { sql } }) => sql.exec("UPDATE actor_state SET sent_upto = seq").toArray());
+    await inside(wallet, ({ storage: { sql } }) => noteAllSent(sql));
     await evict(wallet);
     await READ_MODEL.prepare("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, 769, '', '')")
       .bind(`account/${wallet}`, PROJECTOR)
@@ -720,11 +718,7 @@ describe("reading", () => {
     expect((await LOGS.list({ prefix: `log/account/${wallet}/` })).objects.map(({ key }) => key)).toEqual([
       `log/account/${wallet}/1-500.jsonl`,
     ]);
-    expect(
-      await inside(wallet, ({ storage: { sql } }) => sql.exec("SELECT min(seq) AS seq FROM events").one()),
-    ).toEqual({
-      seq: 501,
-    });
+    expect(await inside(wallet, ({ storage: { sql } }) => storedEvents(sql)[0]?.seq)).toBe(501);
     for (const limit of [200, 61]) expect(await readAll(limit)).toEqual(before);
     expect(await past()).toEqual(then);
     expect((await everything(wallet)).log).toMatchObject({ upto: 500, failure: null });

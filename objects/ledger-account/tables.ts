@@ -2,7 +2,7 @@ import { sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { WordState } from "./decide.ts";
 
 export { commands } from "../kit/kept-answers-table.ts";
-export { actorState, events, snapshots, timers } from "../kit/tables.ts";
+export { events, relayed, snapshots, timers } from "../kit/tables.ts";
 
 /**
  * This account's word on every transfer it was ever asked about: the first one stands, a no as much as a yes. A refused or

@@ -3,6 +3,7 @@ import { env as untypedEnv } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { GENESIS_HASH } from "../../schema/events.ts";
 import type { GatewayAnswer, GatewayCall, GatewayRpc, QuarantineEntry } from "../../schema/rpc/gateway.ts";
+import { rewriteEvent } from "../kit/testing/stored.ts";
 import { BULKHEAD } from "./bulkhead.ts";
 import { BREAKER_POLICY } from "./decide.ts";
 import type { PspGateway } from "./object.ts";
@@ -334,7 +335,7 @@ describe("the quarantine", () => {
 
 describe("a gateway whose log was tampered with", () => {
   const rewrite = async (from: string, to: string) => {
-    await inStorage((sql) => void sql.exec("UPDATE events SET body = replace(body, ?, ?) WHERE seq = 1", from, to));
+    await inStorage((sql) => rewriteEvent(sql, 1, (body) => body.replaceAll(from, to)));
     await evictDurableObject(stub());
   };
 

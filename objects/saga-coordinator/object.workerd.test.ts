@@ -7,6 +7,7 @@ import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type { CoordinatorRpc, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
 import { shardName } from "../../schema/streams.ts";
 import { refusalIn } from "../kit/stub.ts";
+import { rewriteEvent, storedEvents } from "../kit/testing/stored.ts";
 import type { SagaCoordinator } from "./object.ts";
 
 const COORDINATORS = (env as unknown as { COORDINATORS: DurableObjectNamespace<SagaCoordinator> }).COORDINATORS;
@@ -234,9 +235,11 @@ describe("a shard that was tampered with", () => {
 
   test("names the event, and takes no command more", async () => {
     await make(8, deposit(transferIn(8), "tampered"));
-    const changed =
-      "UPDATE events SET body = replace(body, '10.00', '90.00') WHERE body LIKE '%saga.began%' RETURNING seq";
-    broken = (await rows<{ seq: number }>(8, changed))[0]?.seq ?? 0;
+    broken = await runInDurableObject(stubOf(8), (_, { storage: { sql } }) => {
+      const seq = storedEvents(sql).find(({ body }) => body.includes("saga.began"))?.seq ?? 0;
+      rewriteEvent(sql, seq, (body) => body.replaceAll("10.00", "90.00"));
+      return seq;
+    });
     await evictDurableObject(stubOf(8));
     expect(await shardAt(8).verifyLog(0, "0".repeat(64), 1_000)).toMatchObject({ failure: { seq: broken } });
     const refused = await make(8, deposit(transferIn(8), "tampered"));
@@ -265,7 +268,9 @@ describe("a shard that was tampered with", () => {
   });
 
   test("verifies all the same, where it is the one that leads verifications, and names itself", async () => {
-    await rows(0, "UPDATE events SET body = replace(body, 'cut.moved', 'cut.maved') WHERE seq = 1");
+    await runInDurableObject(stubOf(0), (_, { storage: { sql } }) =>
+      rewriteEvent(sql, 1, (body) => body.replaceAll("cut.moved", "cut.maved")),
+    );
     await evictDurableObject(stubOf(0));
     const report = await shardAt(0).startVerify(20_000);
     expect(report.failures).toEqual([

@@ -6,6 +6,7 @@ import { fromMinor } from "../../schema/money.ts";
 import type { CoordinatorRpc, CreateTransfer, TransferAnswer } from "../../schema/rpc/coordinator.ts";
 import { shardName } from "../../schema/streams.ts";
 import { freshRuntime } from "../../tests/support/fresh-runtime.ts";
+import { rewriteEvent, storedEvents } from "../kit/testing/stored.ts";
 import { MAX_TRANSFERS } from "./batch.ts";
 import type { SagaCoordinator } from "./object.ts";
 import { PERIOD_TIMER } from "./periods.ts";
@@ -42,10 +43,7 @@ const close = (until: string, key: string | null = null) =>
   );
 const journal = (shard: number): Promise<EventBody[]> =>
   runInDurableObject(stubOf(shard), (_, { storage: { sql } }) =>
-    sql
-      .exec<{ body: string }>("SELECT body FROM events ORDER BY seq")
-      .toArray()
-      .map(({ body }) => JSON.parse(body) as EventBody),
+    storedEvents(sql).map(({ body }) => JSON.parse(body) as EventBody),
   );
 const code = (answer: TransferAnswer): string => (answer.kind === "problem" ? answer.rejection.code : answer.kind);
 
@@ -88,7 +86,7 @@ describe("a closing", () => {
     const [before, until] = ["2025-03-10T00:00:00.000Z", "2025-03-15T00:00:00.000Z"];
     const flip = (from: string, to: string) =>
       runInDurableObject(stubOf(7), (_, { storage: { sql } }) =>
-        sql.exec("UPDATE events SET body = replace(body, ?, ?) WHERE seq = 1", from, to).toArray(),
+        rewriteEvent(sql, 1, (body) => body.replaceAll(from, to)),
       );
     await flip('"version":"1"', '"version":"2"');
     await evictDurableObject(stubOf(7));
@@ -156,7 +154,9 @@ describe("a call of many transfers", () => {
     await shardAt(10).createTransfers([command()], 10_000, meta);
     await runInDurableObject(stubOf(10), (_, { storage: { sql } }) => {
       sql.exec("CREATE TABLE commits (n INTEGER)");
-      sql.exec("CREATE TRIGGER made AFTER UPDATE OF seq ON actor_state BEGIN INSERT INTO commits VALUES (1); END");
+      sql.exec(
+        "CREATE TRIGGER made AFTER INSERT ON events WHEN NEW.summary IS NOT NULL BEGIN INSERT INTO commits VALUES (1); END",
+      );
     });
     const answers = await shardAt(10).createTransfers(Array.from({ length: 200 }, command), 10_000, meta);
     expect(new Set(answers.map(code))).toEqual(new Set(["resource"]));

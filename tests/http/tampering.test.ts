@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type StoredEvent, type StoredRow, unpackRow } from "../../objects/kit/log-rows.ts";
 import { fold } from "../../objects/ledger-account/state.ts";
 import type { EventBody } from "../../schema/events.ts";
 import { ROOT } from "../../tools/settings.ts";
@@ -20,26 +21,46 @@ type Problem = { code: string; detail: string };
 type Failure = { stream: string; seq: number; reason: string };
 type Verification = { id: string; ok: boolean; checked: { actors: number; events: number }; failures: Failure[] };
 type Trial = { balanced: boolean; cut: { accounts: Record<string, { seq: number; hash: string }> } };
-type Event = { seq: number; body: string; hash: string };
+
+/** Lays a log out anew, an event a row, as somebody who knows how it is kept could. What commits said of their ends stays where it was. */
+const rewrite = (db: DatabaseSync, change: (events: StoredEvent[]) => StoredEvent[]): StoredEvent[] => {
+  const rows = db.prepare("SELECT seq, body, hash, summary FROM events ORDER BY seq").all() as unknown as (StoredRow & {
+    summary: string | null;
+  })[];
+  const summaries = new Map(rows.map(({ seq, summary }) => [seq, summary]));
+  const events = change(rows.flatMap(unpackRow));
+  db.exec("DELETE FROM events");
+  const insert = db.prepare("INSERT INTO events (seq, body, hash, summary) VALUES (?, ?, ?, ?)");
+  for (const { seq, body, hash } of events) insert.run(seq, body, hash, summaries.get(seq) ?? null);
+  return events;
+};
 
 const flipByte = (db: DatabaseSync, seq: number): void => {
-  const { body } = db.prepare("SELECT body FROM events WHERE seq = ?").get(seq) as { body: string };
-  const at = body.indexOf('"amount":"') + '"amount":"'.length;
-  const flipped = body.slice(0, at) + String.fromCharCode(body.charCodeAt(at) ^ 1) + body.slice(at + 1);
-  db.prepare("UPDATE events SET body = ? WHERE seq = ?").run(flipped, seq);
+  rewrite(db, (events) =>
+    events.map((event) => {
+      if (event.seq !== seq) return event;
+      const at = event.body.indexOf('"amount":"') + '"amount":"'.length;
+      const flipped = String.fromCharCode(event.body.charCodeAt(at) ^ 1);
+      return { ...event, body: event.body.slice(0, at) + flipped + event.body.slice(at + 1) };
+    }),
+  );
+};
+
+const relayedUpto = (file: string): number => {
+  const db = new DatabaseSync(file, { readOnly: true });
+  try {
+    return (db.prepare("SELECT max(seq) AS seq FROM relayed").get() as { seq: number | null }).seq ?? 0;
+  } finally {
+    db.close();
+  }
 };
 
 /** Cuts the tail off and makes the account's own word on where it ends fit: by itself such a file is without fault. */
 const truncateWithState = (db: DatabaseSync, upto: number): void => {
-  db.prepare("DELETE FROM events WHERE seq > ?").run(upto);
-  const events = db.prepare("SELECT seq, body, hash FROM events ORDER BY seq").all() as Event[];
+  const events = rewrite(db, (all) => all.filter(({ seq }) => seq <= upto));
   const state = events.map(({ body }) => JSON.parse(body) as EventBody).reduce(fold.evolve, fold.initial);
-  db.prepare("UPDATE actor_state SET seq = ?, hash = ?, summary = ?, sent_upto = ?").run(
-    upto,
-    events.at(-1)?.hash ?? "",
-    fold.summary(state),
-    upto,
-  );
+  db.prepare("UPDATE events SET summary = ? WHERE seq = ?").run(fold.summary(state), upto);
+  db.exec("DELETE FROM relayed");
 };
 
 /** What is done to each wallet's five events, and the first that does not fit. */
@@ -48,7 +69,7 @@ const TAMPERINGS: readonly {
   what: string;
   seq: number;
   reason: RegExp;
-  tamper: (db: DatabaseSync) => void;
+  tamper: (db: DatabaseSync) => unknown;
 }[] = [
   {
     user: "flipped",
@@ -62,7 +83,7 @@ const TAMPERINGS: readonly {
     what: "a deleted event",
     seq: 2,
     reason: /missing event/,
-    tamper: (db) => db.exec("DELETE FROM events WHERE seq = 2"),
+    tamper: (db) => rewrite(db, (events) => events.filter(({ seq }) => seq !== 2)),
   },
   {
     user: "swapped",
@@ -70,7 +91,9 @@ const TAMPERINGS: readonly {
     seq: 3,
     reason: /hash does not follow/,
     tamper: (db) =>
-      db.exec("UPDATE events SET seq = -seq WHERE seq IN (3, 4); UPDATE events SET seq = 7 + seq WHERE seq < 0"),
+      rewrite(db, (events) =>
+        events.map((event) => (event.seq === 3 || event.seq === 4 ? { ...event, seq: 7 - event.seq } : event)),
+      ),
   },
   {
     user: "inserted",
@@ -78,15 +101,17 @@ const TAMPERINGS: readonly {
     seq: 4,
     reason: /hash does not follow/,
     tamper: (db) =>
-      db.exec(`UPDATE events SET seq = -seq - 1 WHERE seq >= 4; UPDATE events SET seq = -seq WHERE seq < 0;
-        INSERT INTO events SELECT 4, body, hash FROM events WHERE seq = 3`),
+      rewrite(db, (events) => {
+        const later = events.slice(3).map((event) => ({ ...event, seq: event.seq + 1 }));
+        return [...events.slice(0, 3), ...events.slice(2, 3).map((event) => ({ ...event, seq: 4 })), ...later];
+      }),
   },
   {
     user: "truncated",
     what: "a truncated tail",
     seq: 4,
-    reason: /cut short/,
-    tamper: (db) => db.exec("DELETE FROM events WHERE seq > 3"),
+    reason: /cut short: .+ has seen seq 5/,
+    tamper: (db) => rewrite(db, (events) => events.filter(({ seq }) => seq <= 3)),
   },
   {
     user: "forgotten",
@@ -135,7 +160,7 @@ const foldWriteAheadLog = (file: string): void => {
   db.close();
 };
 
-const change = async (account: string, tamper: (db: DatabaseSync) => void): Promise<void> => {
+const change = async (account: string, tamper: (db: DatabaseSync) => unknown): Promise<void> => {
   const file = (await where(account)).trimEnd();
   foldWriteAheadLog(file);
   copyFileSync(file, `${file}.original`);
@@ -162,6 +187,12 @@ beforeAll(async () => {
   expect(balanced).toBe(true);
   expect(TAMPERINGS.map(({ user }) => cut.accounts[walletOf(user)]?.seq)).toEqual(TAMPERINGS.map(() => 5));
   expect((await verifyAll()).failures).toEqual([]);
+  // An account notes how far it has sent eight seconds after it was touched: from then on its own file knows of a missing tail.
+  const file = (await where(walletOf("truncated"))).trimEnd();
+  await poll(
+    async () => relayedUpto(file),
+    (seq) => seq === 5,
+  );
   await server.stop();
 
   for (const { user, tamper } of TAMPERINGS) await change(walletOf(user), tamper);

@@ -28,17 +28,16 @@ CREATE TABLE `quotes` (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `quotes_by_prune` ON `quotes` (`prune_at`);--> statement-breakpoint
-CREATE TABLE `actor_state` (
-	`id` integer PRIMARY KEY NOT NULL,
-	`seq` integer NOT NULL,
-	`hash` text NOT NULL,
-	`summary` text NOT NULL,
-	`sent_upto` integer NOT NULL
-);
---> statement-breakpoint
 CREATE TABLE `events` (
 	`seq` integer PRIMARY KEY NOT NULL,
 	`body` text NOT NULL,
+	`hash` text NOT NULL,
+	`summary` text
+);
+--> statement-breakpoint
+CREATE TABLE `relayed` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`seq` integer NOT NULL,
 	`hash` text NOT NULL
 );
 --> statement-breakpoint

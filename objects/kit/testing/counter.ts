@@ -13,11 +13,10 @@ export type CounterEnv = Pick<ObjectEnv, "READ_MODEL" | "LOGS"> & {
   EVENTS: Queue<Run>;
 };
 
-/** One row of `actor_state` is written a commit that appends: this counts them. */
+/** One row of `events` with a summary is written a commit that appends: this counts them. */
 const COMMITS = `CREATE TABLE commits (n INTEGER NOT NULL);
 INSERT INTO commits VALUES (0);
-CREATE TRIGGER first_commit AFTER INSERT ON actor_state BEGIN UPDATE commits SET n = n + 1; END;
-CREATE TRIGGER later_commit AFTER UPDATE OF seq ON actor_state BEGIN UPDATE commits SET n = n + 1; END;`;
+CREATE TRIGGER a_commit AFTER INSERT ON events WHEN NEW.summary IS NOT NULL BEGIN UPDATE commits SET n = n + 1; END;`;
 
 const MIGRATIONS = [
   { id: "0000_kit", sql: generated },
