@@ -37,7 +37,7 @@ export type Clock = { now(): number };
 export type IdSource = { next(prefix: IdPrefix, nowMs: number, shard?: number): string };
 
 /** How many coordinator shards a deployment has. Changing it is a migration with the door shut. */
-export const SHARDS = 16;
+export const SHARDS = 8;
 
 const encodeBase32 = (value: bigint, length: number): string => {
   let out = "";

@@ -1,4 +1,5 @@
-import { SHARDS_A_POD } from "../../schema/ids.ts";
+import { ACCOUNT_KINDS } from "../../schema/accounts.ts";
+import { SHARDS, SHARDS_A_POD } from "../../schema/ids.ts";
 
 /**
  * What one charge by instrument asks of each actor (docs/architecture/cost.md, 64 in flight), and how long an actor is busy with it by
@@ -28,8 +29,8 @@ export type Deployment = {
 
 /** As it ships: `SHARDS`, the stripes of an account, one gateway a connector, one queue, one database. */
 export const SHIPPED: Deployment = {
-  shards: 16,
-  stripes: 16,
+  shards: SHARDS,
+  stripes: ACCOUNT_KINDS.psp.stripes,
   gateways: 1,
   bulkhead: 128,
   providerS: 0.3,

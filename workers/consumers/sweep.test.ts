@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { SHARDS } from "../../schema/ids.ts";
 import { sweep } from "./sweep.ts";
 
 const shards = (runDueTimers: (name: string) => Promise<number>) => {
@@ -15,9 +16,9 @@ const shards = (runDueTimers: (name: string) => Promise<number>) => {
 describe("the sweep", () => {
   it("asks every shard once", async () => {
     const env = shards(async () => 2);
-    expect(await sweep(env)).toBe(32);
-    expect(new Set(env.asked)).toEqual(new Set(Array.from({ length: 16 }, (_, shard) => `shard-${shard}`)));
-    expect(env.asked).toHaveLength(16);
+    expect(await sweep(env)).toBe(2 * SHARDS);
+    expect(new Set(env.asked)).toEqual(new Set(Array.from({ length: SHARDS }, (_, shard) => `shard-${shard}`)));
+    expect(env.asked).toHaveLength(SHARDS);
   });
 
   it("goes on past a shard that cannot be reached", async () => {
@@ -25,7 +26,7 @@ describe("the sweep", () => {
       if (name === "shard-5") throw new Error("gone");
       return 1;
     });
-    expect(await sweep(env)).toBe(15);
+    expect(await sweep(env)).toBe(SHARDS - 1);
   });
 
   it("keeps to five shards at a time", async () => {
