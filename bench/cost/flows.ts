@@ -75,7 +75,7 @@ const crowdApart = async ({ apart }: Ground): Promise<void> => {
 /** Meets every shard, stripe and pod, which cost more the first time: what is measured is the payment after them. */
 export const meetEverybody = async (ground: Ground): Promise<void> => {
   await crowd(ground, IN_FLIGHT);
-  for (let wave = 0; wave < 4; wave++) await crowdApart(ground);
+  for (let wave = 0; wave < 6; wave++) await crowdApart(ground);
   for (let wave = 0; wave < 4; wave++) await crowd(ground, IN_FLIGHT / 4, "EUR");
 };
 

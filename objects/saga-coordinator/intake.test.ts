@@ -51,7 +51,7 @@ const ask = <A>(send: () => Promise<A>): Asked<A> => {
 const charge = (request: string, waitMs = 10_000, body = command(), key = "k"): Asked<ChargeAnswer> =>
   ask(() => {
     const scope = { subject: PAYER, command: "charge.create", key, request: canonicalJson(body) };
-    return shard.parts.intake.charge(body, scope, waitMs, meta(request));
+    return shard.parts.intake.charge(body, scope, waitMs, meta(request), null);
   });
 
 const transfer = (

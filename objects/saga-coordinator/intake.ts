@@ -9,6 +9,7 @@ import { type Rejection, type Result, reject } from "../../schema/rejections.ts"
 import type { AccountRpc, AccountTerms } from "../../schema/rpc/account.ts";
 import type { CommandKey } from "../../schema/rpc/actor.ts";
 import type {
+  AskPolicy,
   ChargeAnswer,
   CreateCharge,
   CreateTransfer,
@@ -43,6 +44,7 @@ import type { ShardState } from "./state.ts";
 import { accountsToAsk, askTerms, isCapped, withTerms } from "./terms.ts";
 import type { Waiters } from "./waiters.ts";
 import { sagaOfCharge } from "./webhooks.ts";
+import { Welcome } from "./welcome.ts";
 
 /**
  * Live sagas of one shard, waiting ones included, past which nothing new is begun: what was begun has the shard to itself until
@@ -86,6 +88,7 @@ export class Intake {
   /** Accounts that answered as opened, while this object is awake. */
   readonly #opened = new Set<string>();
   readonly #instruments = new Instruments();
+  readonly #welcome = new Welcome();
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -101,11 +104,32 @@ export class Intake {
     );
   }
 
-  async charge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer> {
+  /** `policy`: whether the caller, who pays, may pay in this pod; null where that was asked before. */
+  async charge(
+    command: CreateCharge,
+    key: CommandKey,
+    waitMs: number,
+    meta: Meta,
+    policy: AskPolicy | null,
+  ): Promise<ChargeAnswer> {
+    const scope = scopeOf(key.subject, key.command, command.pod, key.key ?? meta.correlation);
+    const serve = () => this.#charge(scope, command, key, waitMs, meta);
+    if (policy === null) return serve();
+    const isReplay = findCommand(this.#deps.actor.sql, scope) !== null;
+    const refuse = (denial: Rejection) => problem(denial, meta);
+    return this.#welcome.serve({ pod: command.pod, user: key.subject, isReplay, policy, serve, refuse });
+  }
+
+  async #charge(
+    scope: string,
+    command: CreateCharge,
+    key: CommandKey,
+    waitMs: number,
+    meta: Meta,
+  ): Promise<ChargeAnswer> {
     const { actor, shard, sealed, fees } = this.#deps;
     const closed = actor.closedDoor;
     if (closed !== null) return problem(closed, meta);
-    const scope = scopeOf(key.subject, key.command, command.pod, key.key ?? meta.correlation);
     const known = findCommand(actor.sql, scope);
     if (known !== null) {
       const asked = settlingAsBefore(command, key.request, known.request);

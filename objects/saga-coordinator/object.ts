@@ -84,8 +84,14 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     if (actor.closedDoor === null && actor.state.live.length > 0) ctx.waitUntil(this.#driver.resume());
   }
 
-  createCharge(command: rpc.CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<rpc.ChargeAnswer> {
-    return this.#intake.charge(command, key, waitMs, meta);
+  createCharge(
+    command: rpc.CreateCharge,
+    key: CommandKey,
+    waitMs: number,
+    meta: Meta,
+    policy: rpc.AskPolicy | null,
+  ): Promise<rpc.ChargeAnswer> {
+    return this.#intake.charge(command, key, waitMs, meta, policy);
   }
 
   createTransfer(command: rpc.CreateTransfer, waitMs: number, meta: Meta): Promise<rpc.TransferAnswer> {

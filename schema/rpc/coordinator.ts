@@ -19,6 +19,9 @@ export type CreateCharge = {
   description: string | null;
 };
 
+/** Asks the policy port, where the caller is known, about the command that it comes with: why not; null: it may be. */
+export type AskPolicy = () => Promise<Rejection | null>;
+
 /** A parsed ledger transfer: legs on logical accounts that sum to zero in every currency. */
 export type CreateTransfer = {
   id: string;
@@ -134,7 +137,17 @@ export type WebhookFate = "stored" | "duplicate" | "known" | "unroutable";
 
 /** One shard of the coordinator, named `shard-<n>`. */
 export type CoordinatorRpc = ActorRpc & {
-  createCharge(command: CreateCharge, key: CommandKey, waitMs: number, meta: Meta): Promise<ChargeAnswer>;
+  /**
+   * `policy`: only for a caller who pays for themselves, of whom policy asks no more than the pod does when it admits the charge; it is asked
+   * before anybody but somebody let in lately is served, and before anybody is refused or told what came before. Null: asked already.
+   */
+  createCharge(
+    command: CreateCharge,
+    key: CommandKey,
+    waitMs: number,
+    meta: Meta,
+    policy: AskPolicy | null,
+  ): Promise<ChargeAnswer>;
   createTransfer(command: CreateTransfer, waitMs: number, meta: Meta): Promise<TransferAnswer>;
   /** Independent of each other; one answer per command, in order. At most 256. */
   createTransfers(commands: CreateTransfer[], waitMs: number, meta: Meta): Promise<TransferAnswer[]>;

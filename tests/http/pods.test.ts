@@ -266,6 +266,39 @@ describe("nobody grants or takes a role at or above their own, owners aside", ()
     expect(owners).toEqual([{ user: "abe", role: "owner" }]);
   });
 
+  test("who paid here before and may no longer is refused at once, in the words anybody else is", async () => {
+    const circle = await openPod(server, { owner: "gives", members: ["demoted", "removed"] });
+    const pay = (user: string, key = ulid()) =>
+      charge(circle.as(user), circle, { amount: "1.00", from: "tok_ok", key, wait: 15 });
+    const keys = { demoted: ulid(), removed: ulid() };
+    for (const user of ["demoted", "removed"] as const) {
+      must(await pay(user, keys[user]), 201);
+      // A pod's charges run in two shards, and each of them is to have let the payer in.
+      for (let paid = 0; paid < 6; paid++) must(await pay(user), 201);
+    }
+    must(await circle.owner.patch(memberPath(circle, "demoted"), { role: "viewer" }), 200);
+    must(await circle.owner.delete(memberPath(circle, "removed")), 204);
+
+    const stranger = await charge(await person(server, "stranger"), circle, {
+      amount: "1.00",
+      from: "tok_ok",
+      key: ulid(),
+    });
+    const common = ({ status, body }: Answer<unknown>) => {
+      const { code, detail, reason } = body as Problem;
+      return { status, code, detail, reason };
+    };
+    for (const key of [keys.removed, ulid(), ulid(), ulid()]) {
+      expect(common(await pay("removed", key))).toEqual(common(stranger));
+    }
+    expect(stranger.status).toBe(404);
+    for (const key of [keys.demoted, ulid(), ulid(), ulid()]) {
+      expect(common(await pay("demoted", key))).toMatchObject({ status: 403, reason: "role_may_not_charge.create" });
+    }
+    must(await circle.owner.patch(memberPath(circle, "demoted"), { role: "member" }), 200);
+    must(await pay("demoted"), 201);
+  });
+
   test("two last owners who leave at once do not both leave", async () => {
     for (let round = 0; round < 5; round++) {
       const two = await openPod(server, { owner: "left", members: { right: "owner" } });

@@ -25,11 +25,10 @@ export class Meter {
     addTally(this.#of(actor), part);
   }
 
-  /** A call of one of an actor's methods; a `frame` of a socket is none. */
-  called(actor: string, method: string, part: Readonly<Partial<Tally>>): void {
-    this.count(actor, part);
+  /** A call of one of an actor's methods that somebody asked for, which is counted beside. */
+  called(actor: string, method: string): void {
     const name = `${actor}.${method}`;
-    this.#report.methods[name] = (this.#report.methods[name] ?? 0) + (part.calls ?? 0);
+    this.#report.methods[name] = (this.#report.methods[name] ?? 0) + 1;
   }
 
   /** Takes the cursor's figures once it has been read. */

@@ -27,7 +27,8 @@ export const meteredObject = (meter: Meter, actor: string, base: ObjectClass): O
     Object.defineProperty(Metered.prototype, name, {
       value(this: object, ...given: unknown[]): unknown {
         return meter.during(cause, () => {
-          meter.called(actor, name, part);
+          meter.count(actor, part);
+          if (cause === "asked" && part.calls !== undefined) meter.called(actor, name);
           return Reflect.apply(method, this, given);
         });
       },

@@ -34,7 +34,7 @@ export type Tally = Record<Count, number>;
 export const CAUSES = ["asked", "timed", "woken"] as const;
 export type Cause = (typeof CAUSES)[number];
 
-/** By cause, then by actor class, `Worker` being one. `methods`: calls into an object by `<class>.<method>`, whatever their cause. */
+/** By cause, then by actor class, `Worker` being one. `methods`: calls that were asked for, by `<class>.<method>`. */
 export type MeterReport = Record<Cause, Record<string, Tally>> & { methods: Record<string, number> };
 
 export const noReport = (): MeterReport => ({ asked: {}, timed: {}, woken: {}, methods: {} });

@@ -77,7 +77,7 @@ const run = (world: World, client: Client, send: Send): Client => {
 export const startCharge = (world: World, name: string, shard: Shard, command: CreateCharge, waitMs: number): Client =>
   startClient(world, name, shard, (at, meta) => {
     const key = { subject: command.payer, command: "charge.create", key: name, request: canonicalJson(command) };
-    return at.parts.intake.charge(command, key, waitMs, meta);
+    return at.parts.intake.charge(command, key, waitMs, meta, null);
   });
 
 export const startTransfer = (

@@ -2,21 +2,21 @@ import type { z } from "zod";
 import type { ChargeRecord } from "../../../schema/charges.ts";
 import { createChargeBody, emptyBody, reviewBody } from "../../../schema/commands.ts";
 import { canonicalJson } from "../../../schema/events.ts";
-import { routeCharge, shardOf } from "../../../schema/ids.ts";
+import { parseId, routeCharge, shardOf } from "../../../schema/ids.ts";
 import { inRange, toMinor } from "../../../schema/money.ts";
-import type { PodRecord } from "../../../schema/pods.ts";
-import { accept, type Refused, type Result, reject } from "../../../schema/rejections.ts";
+import { accept, type Refused, type Rejection, type Result, reject } from "../../../schema/rejections.ts";
 import { chargeResource as chargeSchema, pageOf } from "../../../schema/resources.ts";
-import type { ChargeAnswer, CreateCharge } from "../../../schema/rpc/coordinator.ts";
+import type { AskPolicy, ChargeAnswer, CreateCharge } from "../../../schema/rpc/coordinator.ts";
 import type { PodSeen } from "../../../schema/rpc/pod.ts";
 import { listCharges } from "../../read-model/queries.ts";
 import { authorize, type Operation } from "../authorize.ts";
 import { chargeResource } from "../charge-resource.ts";
+import { readKey } from "../idempotency.ts";
 import { pageQuery } from "../paging.ts";
 import { waitMs } from "../prefer.ts";
 import { type Answer, answer, type Call, defineRoute, metaInPod } from "../route.ts";
 import { onceUnderKey } from "./keyed.ts";
-import { admitAbout, admitToPod, decideInPod, lookAtPod } from "./pod-policy.ts";
+import { admitAbout, admitToPod, decideInPod, lookAtPod, noSuchPod } from "./pod-policy.ts";
 
 type ChargeBody = z.output<typeof createChargeBody>;
 
@@ -25,8 +25,42 @@ const noSuchCharge = (): Refused => reject("not_found", "no such charge");
 const at = (pointer: string, detail: string): Refused =>
   reject("invalid_request", "the request is not well-formed", { errors: [{ pointer, detail }] });
 
-/** The command a body stands for, defaults filled in: what is compared under the key. */
-const chargeCommand = (pod: PodRecord, payer: string, body: ChargeBody, operator: boolean): Result<CreateCharge> => {
+/** May the caller create the charge that the body says? The pod is asked. */
+const mayCharge = admitAbout<Call<ChargeBody, unknown>>("charge.create", ({ body }) =>
+  body.payer === undefined ? {} : { payer: body.payer },
+);
+
+/**
+ * True where policy asks of the pod only what the pod decides again when it admits the charge, the right of the caller to pay there, and the request has no other fault.
+ * Then the coordinator asks, unless it need not.
+ */
+const isPlain = ({ caller, body, request }: Call<ChargeBody, unknown>): boolean =>
+  !caller.operator &&
+  (body.payer ?? caller.user) === caller.user &&
+  body.settle_currency === undefined &&
+  body.quote === undefined &&
+  inRange(toMinor(body.amount)) &&
+  readKey(request.headers.get("idempotency-key"), "required").ok;
+
+const denialOf = async (call: Call<ChargeBody, unknown>): Promise<Rejection | null> => {
+  const admitted = await mayCharge(call);
+  return admitted.ok ? null : admitted.rejection;
+};
+
+/** The pod as the caller sees it; null: nobody has asked it yet. */
+const admitCharge = async (call: Call<ChargeBody, unknown>): Promise<Result<PodSeen | null>> => {
+  if (!isPlain(call)) return mayCharge(call);
+  return parseId("pod", call.params.id ?? "") === null ? noSuchPod() : accept(null);
+};
+
+/** The command a body stands for, defaults filled in: what is compared under the key. `seen`: null where it settles in no currency of its own. */
+const chargeCommand = (
+  pod: string,
+  seen: PodSeen | null,
+  payer: string,
+  body: ChargeBody,
+  operator: boolean,
+): Result<CreateCharge> => {
   const { amount, quote } = body;
   // A quote without a settle currency settles in its own, which the desk knows.
   const settle_currency = body.settle_currency ?? (quote === undefined ? amount.currency : null);
@@ -36,13 +70,13 @@ const chargeCommand = (pod: PodRecord, payer: string, body: ChargeBody, operator
     });
   }
   if (operator && body.source.type === "wallet") return at("/source/type", "the operator never pays from a wallet");
-  if (body.settle_currency !== undefined && !pod.currencies.includes(body.settle_currency)) {
+  if (body.settle_currency !== undefined && seen?.pod.currencies.includes(body.settle_currency) !== true) {
     return reject("currency_mismatch", `the pod does not keep ${body.settle_currency}`, {
       errors: [{ pointer: "/settle_currency", detail: "must be one of the pod's currencies" }],
     });
   }
   return accept({
-    pod: pod.id,
+    pod,
     payer,
     amount,
     source: body.source,
@@ -103,23 +137,23 @@ export const chargeRoutes = [
     idempotency: "required",
     waits: true,
     body: createChargeBody,
-    admit: admitAbout<Call<ChargeBody, unknown>>("charge.create", ({ body }) =>
-      body.payer === undefined ? {} : { payer: body.payer },
-    ),
+    admit: admitCharge,
     responses: {
       201: { description: "The charge has ended, one way or the other: read its status.", schema: chargeSchema },
       202: { description: "The charge is under way.", schema: chargeSchema },
     },
     handler: async (call) => {
       const { caller, body, seen, request, actors } = call;
-      const command = chargeCommand(seen.pod, body.payer ?? caller.user, body, caller.operator);
+      const pod = call.params.id ?? "";
+      const command = chargeCommand(pod, seen, body.payer ?? caller.user, body, caller.operator);
       if (!command.ok) return command;
       // The route insists on a key, so there is one.
       const key = call.key ?? "";
       const scope = { subject: caller.user, command: "charge.create", key, request: canonicalJson(command.value) };
-      const shard = routeCharge(caller.user, seen.pod.id, key);
-      const created = await actors.coordinator(shard)((coordinator) =>
-        coordinator.createCharge(command.value, scope, waitMs(request.headers.get("prefer")), metaInPod(call)),
+      const policy: AskPolicy | null = seen === null ? () => denialOf(call) : null;
+      const wait = waitMs(request.headers.get("prefer"));
+      const created = await actors.coordinator(routeCharge(caller.user, pod, key))((coordinator) =>
+        coordinator.createCharge(command.value, scope, wait, metaInPod(call), policy),
       );
       return createdAnswer(created, caller.operator);
     },
