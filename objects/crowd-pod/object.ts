@@ -51,6 +51,7 @@ export class CrowdPod extends DurableObject<ObjectEnv> implements PodRpc {
       fold,
       migrations,
       relay: relayPort(env),
+      isOpen: ({ permits }) => permits.size > 0,
       afterCommit: () => this.#feed.drain(),
       onTimer: ({ kind }) => this.#onTimer(kind),
     });

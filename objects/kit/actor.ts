@@ -27,6 +27,8 @@ export type ActorOptions<S> = {
   relay: LogPort;
   /** Runs after each commit that appended, beside the relay. It never rejects: what it misses is its own to make good. */
   afterCommit?: () => Promise<void>;
+  /** Something has begun here whose end will be an event too: the relay waits for it a while. Never, when left out. */
+  isOpen?: (state: S) => boolean;
   /** Timers other than the kit's own. */
   onTimer?: (timer: Timer) => Promise<void> | void;
   clock?: Clock;
@@ -89,7 +91,8 @@ export class Actor<S> {
     const gather = (ms: number) => scheduler.wait(ms);
     // What is sealed was sent, though the cursor may have been stored before it was.
     const sentUpto = Math.max(relayed?.seq ?? 0, this.log.sealedUpto);
-    this.#relay = new Relay(this.log, this.timers, this.clock, relay, sentUpto, gather);
+    const isOpen = () => options.isOpen?.(this.state) ?? false;
+    this.#relay = new Relay(this.log, this.timers, this.clock, relay, sentUpto, gather, isOpen);
     this.#sealer =
       archive === null
         ? null

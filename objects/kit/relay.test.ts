@@ -8,7 +8,7 @@ import {
   MAX_RUN_EVENTS,
 } from "../../schema/events.ts";
 import type { EventLog } from "./event-log.ts";
-import { cutRuns, GATHER_MS, looksSince, MOST_GATHERED_MS, nextCheck, Relay } from "./relay.ts";
+import { cutRuns, GATHER_MS, looksSince, MOST_GATHERED_MS, MOST_WHILE_OPEN_MS, nextCheck, Relay } from "./relay.ts";
 import type { Timers } from "./timers.ts";
 
 const STREAM = "account/pod:pod_01:EUR";
@@ -157,7 +157,7 @@ describe("an actor in steady use", () => {
 
 describe("what a log has appended is sent", () => {
   /** A relay of a log that has one event and gets so many more in each gathering; how long it gathered, and what it sent. */
-  const drained = async (appended: readonly number[]) => {
+  const drained = async (appended: readonly number[], isOpen = () => false) => {
     const [gathered, sent]: [number[], number[]] = [[], []];
     let head = 1;
     const log = {
@@ -178,7 +178,7 @@ describe("what a log has appended is sent", () => {
       head += more;
       if (more > 0) void relay.drain();
     };
-    const relay: Relay = new Relay(log, {} as Timers, { now: () => 0 }, port, 0, gather);
+    const relay: Relay = new Relay(log, {} as Timers, { now: () => 0 }, port, 0, gather, isOpen);
     await relay.drain();
     return { gathered, sent, upto: relay.sentUpto, head };
   };
@@ -195,6 +195,18 @@ describe("what a log has appended is sent", () => {
     const most = Array(MOST_GATHERED_MS / GATHER_MS).fill(GATHER_MS);
     expect(gathered).toEqual([...most, GATHER_MS, GATHER_MS, GATHER_MS, GATHER_MS]);
     expect(sent).toEqual([9, 2]);
+  });
+
+  test("in one message with the end of what is open, and without it after two seconds", async () => {
+    const gatherings = (ms: number) => Array(ms / GATHER_MS).fill(GATHER_MS);
+    let open = 12;
+    const ended = await drained([...Array(11).fill(0), 1, 0], () => --open > 0);
+    expect(ended.gathered).toEqual([...gatherings(1_200), GATHER_MS]);
+    expect(ended.sent).toEqual([2]);
+    let looks = 0;
+    const endless = await drained([], () => ++looks <= MOST_WHILE_OPEN_MS / GATHER_MS);
+    expect(endless.gathered).toEqual([...gatherings(MOST_WHILE_OPEN_MS), GATHER_MS]);
+    expect(endless.sent).toEqual([1]);
   });
 
   test("without waiting, however much there is at once", async () => {

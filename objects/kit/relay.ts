@@ -27,6 +27,8 @@ const MOST_SENT = MAX_RUN_EVENTS * RUNS_PER_SEND;
 export const GATHER_MS = 100;
 /** While there is always more it sends this often all the same: lists may be that much later, and are for the eye. Milliseconds. */
 export const MOST_GATHERED_MS = 800;
+/** What is begun here and not over will be followed by its end: it waits for that, but no longer. Milliseconds. */
+export const MOST_WHILE_OPEN_MS = 2_000;
 
 /** What the relay needs of the outside: a queue to send runs to, and how far the consumers have come with a stream. */
 export type RelayPort = {
@@ -83,6 +85,7 @@ export class Relay {
   readonly #clock: Clock;
   readonly #port: RelayPort;
   readonly #gather: (ms: number) => Promise<unknown>;
+  readonly #isOpen: () => boolean;
   #sentUpto: number;
   #sending = false;
   /** There was a commit since this was last unset. */
@@ -90,7 +93,7 @@ export class Relay {
   /** The head that a look left alone because its event was young. */
   #leftAt = 0;
 
-  /** `gather`: waits so many milliseconds for more to send; at once when left out. */
+  /** `gather`: waits so many milliseconds for more to send; at once when left out. `isOpen`: more is sure to come soon. */
   constructor(
     log: EventLog,
     timers: Timers,
@@ -98,8 +101,10 @@ export class Relay {
     port: RelayPort,
     sentUpto: number,
     gather: (ms: number) => Promise<unknown> = async () => undefined,
+    isOpen: () => boolean = () => false,
   ) {
     this.#gather = gather;
+    this.#isOpen = isOpen;
     this.#log = log;
     this.#timers = timers;
     this.#clock = clock;
@@ -142,13 +147,14 @@ export class Relay {
     }
   }
 
-  /** Resolves when there has been no commit for a while, or there have been some for long enough. */
+  /** Resolves when there has been no commit for a while and nothing is open, or it has been long enough. */
   async #gathered(): Promise<void> {
     const { gatherMs = GATHER_MS } = this.#port;
-    for (let left = Math.max(gatherMs, MOST_GATHERED_MS); left > 0; left -= gatherMs) {
+    for (let waited = gatherMs; ; waited += gatherMs) {
       this.#grew = false;
-      await this.#gather(Math.min(gatherMs, left));
-      if (!this.#grew) return;
+      await this.#gather(gatherMs);
+      const whileOpen = gatherMs > 0 && this.#isOpen() ? MOST_WHILE_OPEN_MS : 0;
+      if (waited >= (this.#grew ? MOST_GATHERED_MS : whileOpen)) return;
     }
   }
 

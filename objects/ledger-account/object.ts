@@ -58,6 +58,7 @@ export class LedgerAccount extends DurableObject<ObjectEnv> implements AccountRp
       fold,
       migrations,
       relay: relayPort(env),
+      isOpen: ({ holds }) => holds.size > 0,
       onTimer: ({ kind }) => this.#onTimer(kind),
     });
     this.#words = wordBook(ctx.storage.sql);
