@@ -39,8 +39,8 @@ const KIND: Readonly<Record<Count, keyof typeof SLACK>> = {
   worker_requests: "gathered",
 };
 
-/** A stripe or a shard that is met for the first time sets its alarm: at most one an actor, and so no more than this. */
-const FIRST_ALARMS = 2;
+/** A stripe or a shard met for the first time sets its alarm, and so does an actor that has looked since it was last touched: at most one each. */
+const FIRST_ALARMS = 4;
 
 /** The most that a count may come to. */
 export const ceiling = (count: Count, known: number, pace: Flow["pace"]): number =>

@@ -109,7 +109,7 @@ describe("snapshots", () => {
     );
   const everything = async (name: string) => ({
     record: await at(name).describe(),
-    head: await at(name).head(),
+    head: (await at(name).head()).hash,
     statement: await between(name, 1, (await at(name).head()).seq),
     past: await at(name).balanceAt({ seq: 300 }),
     cut: await at(name).cut(0, ["trf_1", "trf_none"]),

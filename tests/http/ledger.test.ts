@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createIdSource, routeCharge } from "../../schema/ids.ts";
+import { createIdSource, routeCharge, SHARDS } from "../../schema/ids.ts";
 import { readAll } from "../support/checker.ts";
 import { type Answer, type Api, api, poll } from "../support/client.ts";
 import { type Server, startServer } from "../support/server.ts";
@@ -548,7 +548,7 @@ describe("the trial balance", () => {
     expect(new Set(epochs).size).toBe(10);
     const last = cuts.at(-1) ?? expect.unreachable();
     expect(last.currencies.map(({ currency }) => currency)).toEqual(expect.arrayContaining(currencies));
-    expect(last.cut.shards).toBe(16);
+    expect(last.cut.shards).toBe(SHARDS);
     // Traffic was really running: the later cuts have seen more of it than the first.
     const debitsOf = (cut: Cut | undefined) => cut?.currencies.reduce((sum, row) => sum + cents(row.debits), 0n) ?? 0n;
     expect(debitsOf(last)).toBeGreaterThan(debitsOf(cuts[0]));
