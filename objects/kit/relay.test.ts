@@ -155,6 +155,37 @@ describe("an actor in steady use", () => {
   });
 });
 
+describe("an event that is recorded while the consumers are asked", () => {
+  test("is looked at as soon as any other, however old the one before it is", async () => {
+    const now = 7_200_000;
+    let head = { seq: 1, hash: "", recordedAt: new Date(0).toISOString() };
+    let due: number | null = now;
+    const beacons: number[] = [];
+    const timers = {
+      dueAt: () => due,
+      set: (_kind: string, _key: string, dueAt: number) => {
+        due = dueAt;
+      },
+      clear: () => {
+        due = null;
+      },
+    } as unknown as Timers;
+    const port = {
+      send: async ([beacon]: { head: number }[]) => void beacons.push(beacon?.head ?? 0),
+      consumed: async () => {
+        head = { seq: 2, hash: "", recordedAt: new Date(now).toISOString() };
+        relay.arm();
+        return 1;
+      },
+    };
+    const log = { stream: STREAM, head: () => head, read: () => [] } as unknown as EventLog;
+    const relay: Relay = new Relay(log, timers, { now: () => now }, port, 1);
+    await relay.check();
+    expect((due ?? 0) - now).toBe(15_000);
+    expect(beacons).toEqual([2]);
+  });
+});
+
 describe("what a log has appended is sent", () => {
   /** A relay of a log that has one event and gets so many more in each gathering; how long it gathered, and what it sent. */
   const drained = async (appended: readonly number[], isOpen = () => false) => {

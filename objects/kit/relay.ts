@@ -76,7 +76,7 @@ export const nextCheck = (now: number, look: number): number =>
 
 /**
  * Sends the log to the queue by a cursor over the log itself: no outbox table. Sending again is harmless, not sending is not, so
- * the cursor lags: it is stored with the next commit. An actor is quiet only when it has seen the consumers reach its head;
+ * the cursor lags: it is stored with the next look (`relayed.ts`). An actor is quiet only when it has seen the consumers reach its head;
  * until then a timer resends a beacon that names the head, so that a lost last message is noticed too.
  */
 export class Relay {
@@ -164,16 +164,18 @@ export class Relay {
    */
   async check(): Promise<void> {
     const now = this.#clock.now();
-    const head = this.#log.head();
-    const age = now - Date.parse(head.recordedAt);
+    const before = this.#log.head();
+    const age = now - Date.parse(before.recordedAt);
     if (age >= 0 && age < YOUNG_MS && this.#sentUpto >= this.#leftAt) {
-      this.#leftAt = head.seq;
+      this.#leftAt = before.seq;
       this.#timers.set(RELAY_TIMER, "", now - age + FIRST_CHECK_MS);
       return;
     }
     // The timer stands as it was until the answer is there: what ends this here has it looked at again.
     const consumed = await this.#port.consumed(this.#log.stream);
-    if (consumed >= head.seq && this.#log.head().seq === head.seq) {
+    // What was recorded meanwhile found the timer standing: when to look again goes by its age, not by that of the event before it.
+    const head = this.#log.head();
+    if (consumed >= head.seq) {
       this.#sentUpto = head.seq;
       this.#timers.clear(RELAY_TIMER, "");
       return;
