@@ -297,6 +297,26 @@ describe("a log that was tampered with is read on but takes no command, and name
     expect((await verify(name)).failure?.seq ?? null).toBe(verdict);
   });
 
+  test("a line put into a row before the events that belong there is an event beside the log, wherever a page begins", async () => {
+    const alert = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    for (const after of [0, 5]) {
+      const name = newName();
+      for (let i = 0; i < 2; i++) await fill(name, 5);
+      const verdict = await inside(name, ({ actor }, ctx) => {
+        const hash = actor.log.hashAt(after) ?? "";
+        rows(
+          ctx,
+          "UPDATE events SET body = '{}' || char(10) || body, hash = 'x' || char(10) || hash WHERE seq = ?",
+          after + 5,
+        );
+        return actor.reads.verifyLog(after, hash, 1_000);
+      });
+      expect(verdict).toMatchObject({ upto: after, failure: { seq: after + 1, reason: "event beside the log" } });
+    }
+    expect(alert).toHaveBeenCalledTimes(2);
+    alert.mockRestore();
+  });
+
   test("a log cut short is what it was when the relay last looked, or it takes no command", async () => {
     const name = newName();
     for (let i = 0; i < 5; i++) await at(name).add("1");

@@ -145,8 +145,11 @@ export class EventLog {
   /** The hash after event `seq` (genesis for 0); null when there is no such event, or it is inside a sealed segment. */
   hashAt(seq: number): string | null {
     if (seq === 0) return GENESIS_HASH;
-    const [event] = this.stored(seq - 1, 1);
-    return event?.seq === seq ? event.hash : this.segments.hashAfter(seq);
+    const [row] = this.#rows(seq - 1, 1);
+    if (row?.seq === seq) return unpackRow(row).at(-1)?.hash ?? null;
+    // What is sealed is not asked of the row after it, into which anything may have been put.
+    if (this.segments.holding(seq) !== null) return this.segments.hashAfter(seq);
+    return row === undefined ? null : (unpackRow(row).find((event) => event.seq === seq)?.hash ?? null);
   }
 
   /** Events as they are stored, with seq > after, oldest first, at most `limit`. */
@@ -170,7 +173,7 @@ export class EventLog {
       failure,
     });
     if (after > head) return verdict({ seq: head + 1, reason: "log was cut short" });
-    const stray = this.#stray();
+    const stray = this.#stray(after);
     if (stray !== null) return verdict({ seq: stray, reason: "event beside the log" });
     for (const row of this.#events(after, bounded(limit, MAX_VERIFY))) {
       if (row.seq !== upto + 1) return verdict({ seq: upto + 1, reason: "missing event" });
@@ -188,11 +191,30 @@ export class EventLog {
     return body === null ? "body is no JSON" : misplaced(body, this.stream, row.seq);
   }
 
-  /** An event before the first, or where all is sealed: no page of the log would ever show it. */
-  #stray(): number | null {
-    const [row] = this.#sql.exec<{ seq: number | null }>("SELECT min(seq) AS seq FROM events").toArray();
-    const seq = row?.seq ?? null;
-    return seq !== null && seq <= this.sealedUpto ? seq : null;
+  /**
+   * An event before the first, or where all is sealed; else the first one of the row that holds what is after `after`, where the row has
+   * others before it. No page of the log would ever show either.
+   */
+  #stray(after: number): number | null {
+    const sealed = this.sealedUpto;
+    const [places] = this.#sql
+      .exec<{ first: number | null; before: number | null }>(
+        "SELECT (SELECT min(seq) FROM events) AS first, (SELECT max(seq) FROM events WHERE seq <= ?) AS before",
+        after,
+      )
+      .toArray();
+    const first = places?.first ?? null;
+    if (first !== null && first <= sealed) return first;
+    const [row] = this.#rows(after, 1);
+    const begins = Math.max(places?.before ?? 0, sealed) + 1;
+    const beginsAt = row === undefined ? begins : (unpackRow(row)[0]?.seq ?? begins);
+    return beginsAt < begins ? begins : null;
+  }
+
+  #rows(after: number, limit: number): StoredRow[] {
+    return this.#sql
+      .exec<StoredRow>("SELECT seq, body, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
+      .toArray();
   }
 
   /** Rows are read to their end before the first event is given out: the platform keeps one cursor a statement. */
@@ -200,9 +222,7 @@ export class EventLog {
     let last = after;
     for (let left = limit; left > 0; ) {
       const most = Math.min(left, ROWS_A_READ);
-      const rows = this.#sql
-        .exec<StoredRow>("SELECT seq, body, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?", last, most)
-        .toArray();
+      const rows = this.#rows(last, most);
       for (const event of rows.flatMap(unpackRow)) {
         // A row may begin before what is asked for, and end after it.
         if (event.seq <= after || left === 0) continue;

@@ -356,10 +356,13 @@ describe("what is sealed cannot be changed unnoticed", () => {
   let name: string;
   let text: string;
   let noted: Record<string, SqlStorageValue>[];
+  /** The row after what is sealed. */
+  let next: Record<string, SqlStorageValue>[];
   beforeAll(async () => {
     name = await sealed();
     text = (await storedText(keyOf(name, 101, 200))) ?? "";
     noted = await inside(name, (_, ctx) => rows(ctx, "SELECT * FROM segments WHERE from_seq = 101"));
+    next = await inside(name, (_, ctx) => rows(ctx, "SELECT body, hash, seq FROM events ORDER BY seq LIMIT 1"));
   });
 
   /** Puts everything back as it was. */
@@ -367,6 +370,7 @@ describe("what is sealed cannot be changed unnoticed", () => {
     await env.LOGS.put(keyOf(name, 101, 200), text);
     await inside(name, (_, ctx) => {
       rows(ctx, "DELETE FROM events WHERE seq <= 300");
+      rows(ctx, "UPDATE events SET body = ?, hash = ? WHERE seq = ?", ...(Object.values(next[0] ?? {}) as string[]));
       rows(ctx, "DELETE FROM segments WHERE from_seq = 101");
       rows(ctx, "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)", ...(Object.values(noted[0] ?? {}) as string[]));
     });
@@ -403,6 +407,14 @@ describe("what is sealed cannot be changed unnoticed", () => {
       "an event put back beside its segment",
       142,
       () => within("INSERT INTO events (seq, body, hash) VALUES (142, '{}', '')"),
+    ],
+    [
+      "an event put back into the row that follows its segment",
+      301,
+      () =>
+        within(
+          "UPDATE events SET body = '{}' || char(10) || body, hash = 'x' || char(10) || hash WHERE seq = (SELECT min(seq) FROM events)",
+        ),
     ],
   ];
 
