@@ -4,6 +4,7 @@ import type { ActorRpc, LogHead } from "../../schema/rpc/actor.ts";
 import { BatchUndone, type Ground, type Ran, runApart, runTogether } from "./batch.ts";
 import { systemClock, systemIds } from "./clock.ts";
 import { EventLog, type Head } from "./event-log.ts";
+import { type Gather, gathering } from "./gather.ts";
 import { GROWTH, Growth, type GrowthRules } from "./growth.ts";
 import { History } from "./history.ts";
 import { Mailbox, type Settled } from "./mailbox.ts";
@@ -54,6 +55,8 @@ export class Actor<S> {
   readonly timers: Timers;
   readonly clock: Clock;
   readonly ids: IdSource;
+  /** For whoever shares this object's calls, as its commands share a commit. */
+  readonly gather: Gather;
   readonly #ctx: DurableObjectState;
   readonly #fold: Fold<S>;
   readonly #relay: Relay;
@@ -71,6 +74,7 @@ export class Actor<S> {
   constructor(ctx: DurableObjectState, options: ActorOptions<S>) {
     this.#ctx = ctx;
     this.#fold = options.fold;
+    this.gather = gathering(ctx.storage);
     this.clock = options.clock ?? systemClock;
     this.ids = options.ids ?? systemIds;
     migrate(ctx.storage, [...options.migrations, SEGMENTS]);
@@ -88,11 +92,11 @@ export class Actor<S> {
     const { state, head, fault, behind } = recover(this.log, this.#snapshots, options.fold, relayed);
     this.#current = { state, head, unwritten: [] };
     this.#fault = fault;
-    const gather = (ms: number) => scheduler.wait(ms);
+    const wait = (ms: number) => scheduler.wait(ms);
     // What is sealed was sent, though the cursor may have been stored before it was.
     const sentUpto = Math.max(relayed?.seq ?? 0, this.log.sealedUpto);
     const isOpen = () => options.isOpen?.(this.state) ?? false;
-    this.#relay = new Relay(this.log, this.timers, this.clock, relay, sentUpto, gather, isOpen);
+    this.#relay = new Relay(this.log, this.timers, this.clock, relay, sentUpto, wait, isOpen);
     this.#sealer =
       archive === null
         ? null
@@ -115,10 +119,7 @@ export class Actor<S> {
       savepoint: (write) => ctx.storage.transactionSync(write),
       undone: () => timers.forget(),
     };
-    this.#mailbox = new Mailbox(
-      (commands) => this.#commit(commands),
-      () => scheduler.wait(0),
-    );
+    this.#mailbox = new Mailbox((commands) => this.#commit(commands), this.gather);
     ctx.waitUntil(this.timers.wake());
     if (behind) void ctx.blockConcurrencyWhile(() => this.#foldSealed());
     else this.#awake();

@@ -1,27 +1,31 @@
 import { describe, expect, test } from "vitest";
 import { MAX_BATCH, MAX_WAITING, Mailbox, type Settled } from "./mailbox.ts";
 
-/** A mailbox whose macrotasks run when told, and the batches it committed. */
+/** A mailbox that has gathered when told, the batches it committed, and of each wait whether it was in a crowd. */
 const harness = (settle: (command: number) => Settled = (value) => ({ ok: true, value })) => {
   const batches: number[][] = [];
   const armed: (() => void)[] = [];
+  const crowds: boolean[] = [];
   const mailbox = new Mailbox<number>(
     (commands) => {
       batches.push(commands);
       return commands.map(settle);
     },
-    () => new Promise<void>((run) => armed.push(run)),
+    (crowded) => {
+      crowds.push(crowded);
+      return new Promise<void>((run) => armed.push(run));
+    },
   );
-  /** Runs the macrotask that is armed, if one is, and everything that follows from it at once. */
+  /** Ends the wait that is under way, if one is, and everything that follows from it at once. */
   const tick = async (): Promise<void> => {
     armed.shift()?.();
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { mailbox, batches, armed, tick };
+  return { mailbox, batches, armed, crowds, tick };
 };
 
 describe("a mailbox", () => {
-  test("arms one macrotask and commits everything that came before it, first in first out", async () => {
+  test("gathers once and commits everything that came before it, first in first out", async () => {
     const { mailbox, batches, armed, tick } = harness();
     const answers = [1, 2, 3].map((command) => mailbox.submit(command));
     expect(armed).toHaveLength(1);
@@ -35,6 +39,19 @@ describe("a mailbox", () => {
     await tick();
     expect(await late).toBe(4);
     expect(batches).toEqual([[1, 2, 3], [4]]);
+  });
+
+  test("waits as in a crowd once a batch held several, until one is alone again", async () => {
+    const { mailbox, crowds, tick } = harness();
+    const submit = async (...commands: number[]) => {
+      for (const command of commands) void mailbox.submit(command);
+      await tick();
+    };
+    await submit(1);
+    await submit(2, 3);
+    await submit(4);
+    await submit(5);
+    expect(crowds).toEqual([false, false, true, false]);
   });
 
   test("commits 256 at once; the 257th goes with what arrives while it waits", async () => {

@@ -1,3 +1,5 @@
+import type { Gather } from "./gather.ts";
+
 /** At most this many commands share one commit. */
 export const MAX_BATCH = 256;
 /** With this many waiting the door is shut: `overloaded`, at once. */
@@ -9,19 +11,20 @@ type Waiting<C> = { command: C; resolve: (value: unknown) => void; reject: (erro
 export type Settled = { ok: true; value: unknown } | { ok: false; error: unknown };
 
 /**
- * Group commit. The first command into an idle mailbox arms one macrotask; everything that arrives before it runs shares one
- * commit, first in first out. From a microtask every batch would have size one, because calls arrive as separate events.
+ * Group commit. The first command into an idle mailbox gathers; everything that arrives before that is over shares one commit, first
+ * in first out. From a microtask every batch would have size one, because calls arrive as separate events.
  */
 export class Mailbox<C> {
   readonly #commit: (commands: C[]) => Settled[];
-  readonly #macrotask: () => Promise<unknown>;
+  readonly #gather: Gather;
   #waiting: Waiting<C>[] = [];
   #armed = false;
+  #crowded = false;
 
   /** `commit` settles every command of a batch or throws, which answers nobody: the object is about to be reset. */
-  constructor(commit: (commands: C[]) => Settled[], macrotask: () => Promise<unknown>) {
+  constructor(commit: (commands: C[]) => Settled[], gather: Gather) {
     this.#commit = commit;
-    this.#macrotask = macrotask;
+    this.#gather = gather;
   }
 
   get waiting(): number {
@@ -44,16 +47,17 @@ export class Mailbox<C> {
   }
 
   async #drainSoon(): Promise<void> {
-    await this.#macrotask();
+    await this.#gather(this.#crowded);
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MAX_BATCH);
+      this.#crowded = batch.length > 1;
       const settled = this.#commit(batch.map(({ command }) => command));
       batch.forEach(({ resolve, reject }, index) => {
         const result = settled[index];
         if (result?.ok) resolve(result.value);
         else reject(result?.error ?? new Error("a batch lost a command"));
       });
-      if (this.#waiting.length > 0) await this.#macrotask();
+      if (this.#waiting.length > 0) await this.#gather(this.#crowded);
     }
     this.#armed = false;
   }

@@ -99,7 +99,7 @@ export class Intake {
         const found = await callActor<AccountRpc, AccountTerms | null>(deps.env.ACCOUNTS, account, call);
         return asking.map(() => found);
       },
-      () => scheduler.wait(0),
+      deps.actor.gather,
       deps.timeout,
     );
   }

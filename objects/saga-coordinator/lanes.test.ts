@@ -20,13 +20,17 @@ const clock = () => {
 
 const lanes = () => {
   const calls: Call[] = [];
+  const crowds: boolean[] = [];
   const time = clock();
   const made = new Lanes<number, string>(
     (target, ops) => new Promise((answer, fail) => calls.push({ target, ops: [...ops], answer, fail })),
-    macrotask,
+    (crowded) => {
+      crowds.push(crowded);
+      return macrotask();
+    },
     time.start,
   );
-  return { lanes: made, calls, time };
+  return { lanes: made, calls, crowds, time };
 };
 
 describe("a lane", () => {
@@ -42,6 +46,22 @@ describe("a lane", () => {
     await macrotask();
     calls[1]?.answer(["three"]);
     expect(await later).toBe("three");
+  });
+
+  it("waits as in a crowd where its target was met by several the last time, and nowhere else", async () => {
+    const { lanes: made, calls, crowds } = lanes();
+    const meet = async (target: string, ...ops: number[]) => {
+      const answers = ops.map((op) => made.submit(target, op));
+      await macrotask();
+      calls.pop()?.answer(ops.map(String));
+      await Promise.all(answers);
+      await macrotask();
+    };
+    await meet("a", 1, 2);
+    await meet("b", 3);
+    await meet("a", 4);
+    await meet("a", 5);
+    expect(crowds).toEqual([false, false, true, false]);
   });
 
   it("does not wait for another target's", async () => {

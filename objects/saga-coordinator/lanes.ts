@@ -1,3 +1,4 @@
+import { Crowds, type Gather } from "../kit/gather.ts";
 import { type StartTimeout, startTimeout } from "../kit/timeout.ts";
 
 /** Operations one call carries at most. */
@@ -27,17 +28,18 @@ export type Waiting<Op, Answer> = { op: Op; resolve: (answer: Answer) => void; r
  */
 export class Lanes<Op, Answer> {
   readonly #call: (target: string, ops: Op[]) => Promise<Answer[]>;
-  readonly #macrotask: () => Promise<unknown>;
+  readonly #gather: Gather;
   readonly #timeout: StartTimeout;
+  readonly #crowds = new Crowds();
   readonly #waiting = new Map<string, Waiting<Op, Answer>[]>();
 
   constructor(
     call: (target: string, ops: Op[]) => Promise<Answer[]>,
-    macrotask: () => Promise<unknown>,
+    gather: Gather,
     timeout: StartTimeout = startTimeout,
   ) {
     this.#call = call;
-    this.#macrotask = macrotask;
+    this.#gather = gather;
     this.#timeout = timeout;
   }
 
@@ -54,11 +56,13 @@ export class Lanes<Op, Answer> {
   }
 
   async #run(target: string): Promise<void> {
-    await this.#macrotask();
+    await this.#gather(this.#crowds.has(target));
+    let most = 0;
     for (;;) {
       const gathered = this.#waiting.get(target) ?? [];
       if (gathered.length === 0) break;
       const batch = gathered.splice(0, MAX_OPS);
+      most = Math.max(most, batch.length);
       try {
         const ops = batch.map(({ op }) => op);
         const answers = await inTime(this.#call(target, ops), target, this.#timeout);
@@ -71,6 +75,7 @@ export class Lanes<Op, Answer> {
         for (const { reject } of batch) reject(error);
       }
     }
+    this.#crowds.note(target, most > 1);
     this.#waiting.delete(target);
   }
 }

@@ -70,7 +70,7 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     const actor = this.#actor;
     const sealed = new SealedFields(actor.sql, localKeyService(settings.KEK), actor.log.stream);
     const load = (id: string) => loadSaga(actor.sql, id);
-    const port = actorCalls(env, sealed, load, () => actor.clock.now());
+    const port = actorCalls(env, sealed, load, () => actor.clock.now(), actor.gather);
     this.#driver = new Driver(actor, port, this.#waiters, env);
     const fees = feeRates(settings.CROWDPAY_FEES);
     this.#intake = new Intake({ actor, driver: this.#driver, waiters: this.#waiters, sealed, env, shard, fees });

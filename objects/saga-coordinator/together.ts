@@ -1,3 +1,4 @@
+import { Crowds, type Gather } from "../kit/gather.ts";
 import { type StartTimeout, startTimeout } from "../kit/timeout.ts";
 import { inTime, type Waiting } from "./lanes.ts";
 
@@ -12,20 +13,21 @@ export type Answered<Answer> = (index: number, answer: Answer) => void;
 export class Together<Op, Answer> {
   readonly #call: (target: string, ops: Op[], answered: Answered<Answer>) => Promise<void>;
   readonly #most: number;
-  readonly #macrotask: () => Promise<unknown>;
+  readonly #gather: Gather;
   readonly #timeout: StartTimeout;
+  readonly #crowds = new Crowds();
   readonly #gathering = new Map<string, Waiting<Op, Answer>[]>();
 
   /** `most`: operations one call carries. */
   constructor(
     call: (target: string, ops: Op[], answered: Answered<Answer>) => Promise<void>,
     most: number,
-    macrotask: () => Promise<unknown>,
+    gather: Gather,
     timeout: StartTimeout = startTimeout,
   ) {
     this.#call = call;
     this.#most = most;
-    this.#macrotask = macrotask;
+    this.#gather = gather;
     this.#timeout = timeout;
   }
 
@@ -43,9 +45,10 @@ export class Together<Op, Answer> {
   }
 
   async #leave(target: string): Promise<void> {
-    await this.#macrotask();
+    await this.#gather(this.#crowds.has(target));
     const gathered = this.#gathering.get(target) ?? [];
     this.#gathering.delete(target);
+    this.#crowds.note(target, gathered.length > 1);
     while (gathered.length > 0) void this.#ask(target, gathered.splice(0, this.#most));
   }
 

@@ -6,14 +6,13 @@ import type { PermitAnswer, PermitCall, PodRpc } from "../../../schema/rpc/pod.t
 import type { RiskAnswer, RiskOp, RiskRpc } from "../../../schema/rpc/risk.ts";
 import type { Saga } from "../../../schema/sagas.ts";
 import type { ObjectEnv } from "../../kit/env.ts";
+import type { Gather } from "../../kit/gather.ts";
 import type { SealedFields } from "../../kit/sealed-fields.ts";
 import { callActor } from "../../kit/stub.ts";
 import { type StartTimeout, startTimeout } from "../../kit/timeout.ts";
 import { inTime, Lanes } from "../lanes.ts";
 import { Together } from "../together.ts";
 import type { CallPort } from "./port.ts";
-
-const macrotask = () => scheduler.wait(0);
 
 /** A call of the platform has no more connections than this open at once: what exceeds them would wait for the others. */
 const CONNECTIONS = 6;
@@ -24,31 +23,32 @@ export const actorCalls = (
   sealed: SealedFields,
   saga: (id: string) => Saga | null,
   now: () => number,
+  gather: Gather,
   timeout: StartTimeout = startTimeout,
 ): CallPort => {
   const pods = new Lanes<PermitCall, PermitAnswer>(
     (pod, ops) => callActor<PodRpc, PermitAnswer[]>(env.PODS, pod, (actor) => actor.permits(ops)),
-    macrotask,
+    gather,
     timeout,
   );
   const profiles = new Lanes<RiskOp, RiskAnswer>(
     (user, ops) => callActor<RiskRpc, RiskAnswer[]>(env.RISK_PROFILES, user, (actor) => actor.applyOps(ops)),
-    macrotask,
+    gather,
     timeout,
   );
   const accounts = new Lanes<AccountOp, AccountAnswer>(
     (account, ops) => callActor<AccountRpc, AccountAnswer[]>(env.ACCOUNTS, account, (actor) => actor.applyOps(ops)),
-    macrotask,
+    gather,
     timeout,
   );
   const atDesk = (ops: DeskOp[]): Promise<DeskAnswer[]> =>
     callActor<DeskRpc, DeskAnswer[]>(env.FX_DESKS, DESK, (actor) => actor.applyOps(ops));
-  const desks = new Lanes<DeskOp, DeskAnswer>((_desk, ops) => atDesk(ops), macrotask, timeout);
+  const desks = new Lanes<DeskOp, DeskAnswer>((_desk, ops) => atDesk(ops), gather, timeout);
   // Not made again here: whether a call to a provider may be repeated is the journal's to say.
   const gateways = new Together<GatewayCall, GatewayAnswer>(
     (connector, calls, answered) => (env.GATEWAYS.getByName(connector) as GatewayRpc).execute(calls, answered),
     CONNECTIONS,
-    macrotask,
+    gather,
     timeout,
   );
   return {

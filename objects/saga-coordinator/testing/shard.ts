@@ -7,6 +7,7 @@ import type { Saga } from "../../../schema/sagas.ts";
 import { shardName, streamOf } from "../../../schema/streams.ts";
 import type { Actor, Command, Turn } from "../../kit/actor.ts";
 import type { ObjectEnv } from "../../kit/env.ts";
+import type { Gather } from "../../kit/gather.ts";
 import { Mailbox, type Settled } from "../../kit/mailbox.ts";
 import { localKeyService, SealedFields } from "../../kit/sealed-fields.ts";
 import type { StartTimeout } from "../../kit/timeout.ts";
@@ -55,6 +56,7 @@ class ShardActor {
   readonly log: { stream: string };
   readonly closedDoor = null;
   nearlyFull: Rejection | null = null;
+  readonly gather: Gather;
   state: ShardState;
   readonly #disk: Disk;
   readonly #mailbox: Mailbox<Command<ShardState, unknown>>;
@@ -66,6 +68,7 @@ class ShardActor {
     this.clock = { now: () => sim.now };
     this.ids = ids;
     this.log = { stream };
+    this.gather = () => sim.scheduler.wait(0);
     this.timers = new Timers(disk.storage as unknown as DurableObjectStorage, this.clock);
     this.state = disk.journal.reduce(fold.evolve, fold.initial);
     this.#mailbox = new Mailbox(
@@ -167,6 +170,7 @@ export class Shard {
       sealed,
       (id) => this.saga(id),
       () => this.#sim.now,
+      actor.gather,
       timeout,
     );
     const driver = new Driver(asActor, port, waiters, env, this.#around.chance, this.#around.calls);
