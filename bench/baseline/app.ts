@@ -29,7 +29,9 @@ const nameSchema = z.string().min(1).max(100);
 const podSchema = z.strictObject({ name: nameSchema, members: z.array(z.string()).max(1_000) });
 const renameSchema = z.strictObject({ name: nameSchema });
 
-const STATUS: Readonly<Record<string, 400 | 404 | 422>> = {
+type Refused = 400 | 404 | 422 | 500;
+
+const STATUS: Readonly<Record<string, Refused>> = {
   invalid_request: 400,
   not_found: 404,
   insufficient_funds: 422,
@@ -52,7 +54,7 @@ const balanced = (legs: z.infer<typeof orderSchema>["legs"]): boolean => {
 export const createBaseline = (pool: pg.Pool, provider: Provider, authenticate: Authenticate, rooms: Rooms) => {
   const app = new Hono<Hosted>();
   const refuse = (code: string) => Response.json({ code }, { status: STATUS[code] ?? 500 });
-  const post = async (input: unknown): Promise<{ status: number; body: object }> => {
+  const post = async (input: unknown): Promise<{ status: 201 | Refused; body: object }> => {
     const parsed = orderSchema.safeParse(input);
     if (!parsed.success || !balanced(parsed.data.legs)) return { status: 400, body: { code: "invalid_request" } };
     const { metadata, ...order } = parsed.data;
@@ -73,7 +75,7 @@ export const createBaseline = (pool: pg.Pool, provider: Provider, authenticate: 
 
   app.post("/v1/ledger/transfers", async (context) => {
     const { status, body } = await post(await context.req.json());
-    return Response.json(body, { status });
+    return context.json(body, status);
   });
   app.post("/v1/ledger/batches", async (context) => {
     const parsed = batchSchema.safeParse(await context.req.json());

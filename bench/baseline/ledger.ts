@@ -18,8 +18,7 @@ const isStriped = (account: string): boolean => !/^(?:wallet|pod):/.test(account
 
 /** Posts an order through the ledger's one function; null: it is posted, else why not. */
 export const postOrder = async (pool: pg.Pool, { id, legs, metadata }: Order): Promise<string | null> => {
-  const stripe = stripeOf(id);
-  const accounts = legs.map(({ account }) => (isStriped(account) ? `${account}#${stripe}` : account));
+  const accounts = legs.map(({ account }) => (isStriped(account) ? `${account}#${stripeOf(id)}` : account));
   const amounts = legs.map(({ direction, amount }) => (direction === "debit" ? -toMinor(amount) : toMinor(amount)));
   const { rows } = await pool.query<{ refusal: string | null }>({
     name: "post",
