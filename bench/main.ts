@@ -2,6 +2,7 @@ import { bestPgbench } from "./baseline/pgbench.ts";
 import { postgresFolder } from "./baseline/programs.ts";
 import { baseline } from "./baseline/target.ts";
 import { endWhenTold } from "./ending.ts";
+import { runFloor } from "./floor/run.ts";
 import { type BenchOptions, benchOptions, USAGE } from "./options.ts";
 import { tableOf, verdictTable, writeResults } from "./report.ts";
 import { type Outcome, runScenario } from "./run.ts";
@@ -59,11 +60,14 @@ for (const scenario of chosen) {
   } finally {
     await beside.close();
   }
+  if (scenario.kind !== "load" || scenario.steps === undefined) continue;
+  pair.floor = await runFloor(scenario, run);
+  show(pair.floor, "floor");
 }
 
 const asked = new Set(chosen.map(({ name }) => name));
-const outcomes = [...pairs.values()].flatMap(({ ours: mine, theirs }) =>
-  [mine, theirs].filter((each) => each !== undefined),
+const outcomes = [...pairs.values()].flatMap(({ ours: mine, theirs, floor }) =>
+  [mine, theirs, floor].filter((each) => each !== undefined),
 );
 const honest = honesty(pairs.get("transfers uniform")?.theirs, pgbench);
 const judged = judge(pairs, asked, programs === null ? null : voidReason(honest, asked));

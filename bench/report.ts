@@ -43,12 +43,13 @@ export const tableOf = (outcome: Outcome, side: string): string => {
 
 /** What was promised against what was measured. */
 export const verdictTable = (judged: readonly Judged[]): string => {
-  const row = (what: string, wanted: string, ratio: string, verdict: string) =>
-    `${what.padEnd(44)}${wanted.padStart(8)}${ratio.padStart(9)}  ${verdict}`;
-  const rows = judged.map(({ what, wanted, ratio, verdict, why }) =>
-    row(what, wanted, ratio === null ? "–" : ratio.toFixed(2), why === undefined ? verdict : `${verdict}: ${why}`),
+  const row = (what: string, wanted: string, ratio: string, floor: string, verdict: string) =>
+    `${what.padEnd(48)}${wanted.padStart(8)}${ratio.padStart(9)}${floor.padStart(9)}  ${verdict}`;
+  const figure = (ratio: number | null) => (ratio === null ? "–" : ratio.toFixed(2));
+  const rows = judged.map(({ what, wanted, ratio, floor, verdict, why }) =>
+    row(what, wanted, figure(ratio), figure(floor), why === undefined ? verdict : `${verdict}: ${why}`),
   );
-  return [row("ours by the baseline's, each at its best", "wanted", "ratio", "verdict"), ...rows].join("\n");
+  return [row("ours by the baseline's, each at its best", "wanted", "ratio", "floor's", "verdict"), ...rows].join("\n");
 };
 
 /** Writes everything as JSON to a file of its own under bench/results/ and answers its name. */

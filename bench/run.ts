@@ -3,7 +3,7 @@ import { faultsIn } from "../tests/support/checker.ts";
 import type { Verdict } from "../tests/support/verdict.ts";
 import { closedLoop, type Load, openLoop } from "./load/loops.ts";
 import type { RunOptions } from "./options.ts";
-import type { LoadScenario, ProbeScenario, Scenario, Target, Timed } from "./scenarios/scenario.ts";
+import type { LoadScenario, ProbeScenario, Scenario, Stage, Target, Timed } from "./scenarios/scenario.ts";
 
 /** A share of the best a closed loop has shown: where a server is busy, and not yet drowning. */
 const OPEN_SHARE = 0.7;
@@ -21,28 +21,35 @@ export type Outcome = {
   faults: string[];
 };
 
+/** Warms up, loads a server at each level and at a steady rate, and checks what it left. */
+export const loaded = async (
+  url: string,
+  { operation, check }: Pick<Stage, "operation" | "check">,
+  scenario: Pick<LoadScenario, "inFlight">,
+  options: RunOptions,
+): Promise<Pick<Outcome, "loads" | "verdicts" | "faults">> => {
+  const numbering = { next: 0 };
+  const levels = scenario.inFlight ?? options.inFlight;
+  const warm = Math.min(WARM_UP_IN_FLIGHT, Math.max(...levels));
+  const loads: Load[] = [];
+  const cold = await closedLoop(url, operation, warm, options.warmUpSeconds, numbering);
+  for (const level of levels) loads.push(await closedLoop(url, operation, level, options.seconds, numbering));
+  const best = Math.max(...loads.map(({ perSecond }) => perSecond));
+  loads.push(await openLoop(url, operation, best * OPEN_SHARE, options.seconds, numbering));
+  const verdicts = await check();
+  const refused = [cold, ...loads].filter(({ failed, lost }) => failed + lost > 0);
+  const faults = refused.map(({ failed, lost, kind, inFlight, faults: found }) => {
+    const which = kind === "open" ? "in the open loop" : `at ${inFlight} in flight`;
+    return `${failed} refused and ${lost} unanswered ${which}: ${found.join("; ")}`;
+  });
+  return { loads, verdicts, faults: [...faultsIn(verdicts), ...faults] };
+};
+
 const runLoad = async (scenario: LoadScenario, target: Target, options: RunOptions): Promise<Partial<Outcome>> => {
   const stage = await scenario.setup(target, options.seed);
-  const { operation } = stage;
-  const numbering = { next: 0 };
   try {
     await delay(options.restSeconds * 1_000);
-    const levels = scenario.inFlight ?? options.inFlight;
-    const warm = Math.min(WARM_UP_IN_FLIGHT, Math.max(...levels));
-    const loads: Load[] = [];
-    const cold = await closedLoop(target.url, operation, warm, options.warmUpSeconds, numbering);
-    for (const level of levels) {
-      loads.push(await closedLoop(target.url, operation, level, options.seconds, numbering));
-    }
-    const best = Math.max(...loads.map(({ perSecond }) => perSecond));
-    loads.push(await openLoop(target.url, operation, best * OPEN_SHARE, options.seconds, numbering));
-    const verdicts = await stage.check();
-    const refused = [cold, ...loads].filter(({ failed, lost }) => failed + lost > 0);
-    const faults = refused.map(({ failed, lost, kind, inFlight, faults: found }) => {
-      const which = kind === "open" ? "in the open loop" : `at ${inFlight} in flight`;
-      return `${failed} refused and ${lost} unanswered ${which}: ${found.join("; ")}`;
-    });
-    return { loads, verdicts, faults: [...faultsIn(verdicts), ...faults] };
+    return await loaded(target.url, stage, scenario, options);
   } finally {
     stage.close?.();
   }

@@ -2,13 +2,15 @@ import { bestOf, type Outcome } from "./run.ts";
 import { ADMISSION, ONE_ROW_CALL, TO_FRAME } from "./scenarios/feeds.ts";
 import type { Timed } from "./scenarios/scenario.ts";
 
-/** What came of a scenario on either side; absent: it was not run. */
-export type Pair = { ours?: Outcome; theirs?: Outcome };
+/** What came of a scenario on either side, and of its bare calls and commits; absent: it was not run. */
+export type Pair = { ours?: Outcome; theirs?: Outcome; floor?: Outcome };
 
 export type Judged = {
   what: string;
   wanted: string;
   ratio: number | null;
+  /** The same of the bare actors: more than this no product on this runtime has here. */
+  floor: number | null;
   verdict: "held" | "missed" | "not measured";
   why?: string;
 };
@@ -115,7 +117,9 @@ export const judge = (pairs: ReadonlyMap<string, Pair>, asked: ReadonlySet<strin
     const ours = pairs.get(mine)?.ours;
     const theirs = other === null ? ours : pairs.get(other)?.theirs;
     const measured = ours === undefined || theirs === undefined ? null : ratio(ours, theirs);
-    const row = { what, wanted: wantedOf(bound), ratio: measured };
+    const bare = mine === other ? pairs.get(mine)?.floor : undefined;
+    const floor = bare === undefined || theirs === undefined ? null : ratio(bare, theirs);
+    const row = { what, wanted: wantedOf(bound), ratio: measured, floor };
     if (measured === null) {
       const why = theirs === undefined && other !== null ? "no baseline" : "no figure";
       return { ...row, verdict: "not measured", why };

@@ -1,4 +1,5 @@
 import { inBatches } from "../../tests/support/checker.ts";
+import { chargeSteps } from "../floor/plans.ts";
 import { charging, openPaid, type Payer } from "./payers.ts";
 import type { LoadScenario, Target } from "./scenario.ts";
 
@@ -28,7 +29,9 @@ const charges = (name: string, pods: number, converted = false): LoadScenario =>
   about: `${pods === 1 ? "one pod" : `${pods} pods`}, from an instrument, ${converted ? "USD that settles in EUR" : "in EUR"}`,
   unit: "charge",
   units: 1,
-  ...(converted ? { oursAlone: true } : {}),
+  ...(converted
+    ? { oursAlone: true }
+    : { steps: (_, index) => chargeSteps(index % pods, index % Math.max(PAYERS, pods)) }),
   async setup(target, seed) {
     const payers = await open(target, pods);
     const { operation, first, check } = charging(target, seed, (at) => payers[at % payers.length] as Payer, converted);

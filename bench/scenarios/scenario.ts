@@ -1,4 +1,6 @@
+import type { Random } from "../../tests/support/seeded.ts";
 import type { Verdict } from "../../tests/support/verdict.ts";
+import type { Step } from "../floor/plans.ts";
 import type { Latencies } from "../load/histogram.ts";
 import type { Listener } from "../load/listener.ts";
 import type { Operation } from "../load/loops.ts";
@@ -51,6 +53,8 @@ export type LoadScenario = Named & {
   /** Requests under way, where the usual ones make no sense. */
   inFlight?: readonly number[];
   setup(target: Target, seed: number): Promise<Stage>;
+  /** The calls and commits that the nth cannot do without, for the bare actors of `bench/floor`. */
+  steps?(random: Random, index: number): readonly Step[];
 };
 
 /** Something else than how often a request is answered: it measures by itself. */

@@ -1,5 +1,6 @@
 import type { BatchResult } from "../../tests/support/ledger.ts";
 import { type Random, seeded } from "../../tests/support/seeded.ts";
+import { transferSteps } from "../floor/plans.ts";
 import { PATIENCE_S, type Reply, refusal } from "../load/wire.ts";
 import type { LoadScenario } from "./scenario.ts";
 import { Unanswered } from "./unanswered.ts";
@@ -56,6 +57,7 @@ const single = (name: string, about: string, draw: Draw, accounts = ACCOUNTS): L
   about,
   unit: "transfer",
   units: 1,
+  steps: (random, index) => transferSteps(draw(random, index)),
   async setup(target, seed) {
     await fund(target, accounts);
     const random = seeded(seed);
