@@ -1,5 +1,26 @@
 import { describe, expect, test } from "vitest";
-import { Crowds } from "./gather.ts";
+import { Crowds, gathering } from "./gather.ts";
+
+describe("who is alone", () => {
+  test("waits for what was written to be durable, and for nothing else", async () => {
+    let durable = () => undefined as unknown;
+    const gather = gathering({ sync: () => new Promise<void>((resolve) => (durable = resolve)) });
+    let gathered = false;
+    const waiting = gather(false).then(() => {
+      gathered = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(gathered).toBe(false);
+    durable();
+    await waiting;
+    expect(gathered).toBe(true);
+  });
+
+  test("is let go where it could not be written: the object ends there, and nothing is left rejected", async () => {
+    const gather = gathering({ sync: () => Promise.reject(new Error("disk I/O error")) });
+    await expect(gather(false)).resolves.toBeUndefined();
+  });
+});
 
 describe("crowds", () => {
   test("are remembered until one is met by nobody else", () => {

@@ -1,4 +1,4 @@
-/** Resolves when whoever comes in the same moment is here. `crowded`: the last time several were. */
+/** Resolves when whoever comes in the same moment is here, and never rejects. `crowded`: the last time several were. */
 export type Gather = (crowded: boolean) => Promise<unknown>;
 
 /**
@@ -10,7 +10,8 @@ export type Gather = (crowded: boolean) => Promise<unknown>;
 export const gathering =
   (storage: Pick<DurableObjectStorage, "sync">): Gather =>
   (crowded) =>
-    crowded ? scheduler.wait(0) : storage.sync();
+    // A write that failed ends the object and all who wait here with it: there is nobody to tell.
+    crowded ? scheduler.wait(0) : storage.sync().catch(() => undefined);
 
 /** An object meets fewer crowds than this at a time, and to forget one costs a call. */
 const MOST_CROWDS = 256;
