@@ -68,6 +68,14 @@ describe("the verdict", () => {
     expect(voidReason(null, new Set(["transfers uniform"]))).not.toBeNull();
   });
 
+  test("says of each ratio what bare actors have of it, and holds ours against the wanted all the same", () => {
+    const [rate, p99] = judged({ ours: outcome(41, 30), theirs: outcome(100, 10), floor: outcome(188, 20) });
+    expect(rate).toMatchObject({ ratio: 0.41, floor: 1.88, verdict: "missed" });
+    expect(p99?.floor).toBeCloseTo(0.5);
+    expect(judged({ ours: outcome(41), theirs: outcome(100) })[0]?.floor).toBeNull();
+    expect(judged({ theirs: outcome(100), floor: outcome(188) })[0]).toMatchObject({ verdict: "not measured" });
+  });
+
   test("counts a batch by its transfers", () => {
     const pairs = new Map<string, Pair>([
       ["batches", { ours: outcome(2, 10, [], 1_000) }],

@@ -105,7 +105,8 @@ function productVariables(product: Bundle, supplied: Record<string, unknown>): R
   return values;
 }
 
-function workerOptions(
+/** A Worker as the local runtime takes it, with these variables, reached at this port. */
+export function workerOptions(
   { config, manifest }: Bundle,
   port: number,
   values: Record<string, unknown>,

@@ -1,6 +1,3 @@
-/** As many as the product has coordinators. */
-export const SHARDS = 8;
-
 /** A commit of the shard's own, or the name of an actor that is called and commits. */
 export type Step = typeof JOURNAL | Actor;
 export type Actor = { actor: string };

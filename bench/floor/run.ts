@@ -1,5 +1,7 @@
+import { SHARDS } from "../../schema/ids.ts";
 import { seeded } from "../../tests/support/seeded.ts";
 import { bundle } from "../../tools/bundle.ts";
+import { address, workerOptions } from "../../tools/local-workers.ts";
 import { Miniflare } from "../../tools/miniflare.ts";
 import { freePort, HOST } from "../../tools/ports.ts";
 import { scratchFolder } from "../ending.ts";
@@ -8,15 +10,14 @@ import { refusal } from "../load/wire.ts";
 import type { RunOptions } from "../options.ts";
 import { loaded, type Outcome } from "../run.ts";
 import type { LoadScenario } from "../scenarios/scenario.ts";
-import { type Plan, SHARDS } from "./plans.ts";
+import type { Plan } from "./plans.ts";
 
-const FLOOR = { name: "floor", configPath: "bench/floor/wrangler.toml", folders: ["bench/floor", "objects/kit"] };
+const FLOOR = { name: "floor", configPath: "bench/floor/wrangler.toml", folders: ["bench/floor", "objects"] };
 
 /** The bare actors, served as the product is, on a state of their own. */
 const startFloor = async (): Promise<{ url: string; close(): Promise<void> }> => {
   const state = scratchFolder("crowdpay-floor-");
-  const { config, manifest } = await bundle(FLOOR);
-  const { name, compatibilityDate, bindings, exports } = config;
+  const made = await bundle(FLOOR);
   const port = await freePort();
   const runtime = new Miniflare({
     host: HOST,
@@ -24,19 +25,14 @@ const startFloor = async (): Promise<{ url: string; close(): Promise<void> }> =>
     cf: false,
     telemetry: { enabled: false },
     resourcePersistencePath: state.path,
-    workers: [
-      {
-        config: { name, compatibilityDate, compatibilityFlags: [], manifest, env: bindings, exports },
-        dev: { unsafeDirectSockets: [{ host: HOST, port }] },
-      },
-    ],
+    workers: [workerOptions(made, port, {})],
   });
   await runtime.ready;
   const close = async () => {
     await runtime.dispose();
     state.remove();
   };
-  return { url: `http://${HOST}:${port}`, close };
+  return { url: address(port), close };
 };
 
 /** What the runtime itself can do of a scenario: its steps by bare actors, under the same load. No money moves, so there is nothing to check. */
