@@ -16,7 +16,7 @@ describe("who is alone", () => {
     expect(gathered).toBe(true);
   });
 
-  test("is let go where it could not be written: the object ends there, and nothing is left rejected", async () => {
+  test("is let go where it could not be written, and nothing is left rejected", async () => {
     const gather = gathering({ sync: () => Promise.reject(new Error("disk I/O error")) });
     await expect(gather(false)).resolves.toBeUndefined();
   });
