@@ -10,6 +10,7 @@ import { refusalIn } from "../kit/stub.ts";
 import { postingsOf } from "./calls/accounts.ts";
 import { balanceOf, cutPage, moveEpoch, takeCut } from "./cut.ts";
 import { journalBegin, journalStep, type ShardTurn } from "./journal.ts";
+import { AWAKE, Pace } from "./pace.ts";
 import { cutMeta } from "./reports.ts";
 import {
   beginCharge,
@@ -59,7 +60,13 @@ describe("a cut that somebody does not answer", () => {
     const COORDINATORS = { getByName: (name: string) => ({ cutShard: () => cutShard(name) }) };
     const ACCOUNTS = { getByName: () => ({ cut: account }) };
     const self = { shard: 0, cutShard: async () => page };
-    return takeCut({ COORDINATORS, ACCOUNTS } as unknown as ObjectEnv, self, 1, "").then(() => null, refusalIn);
+    return takeCut(
+      { COORDINATORS, ACCOUNTS } as unknown as ObjectEnv,
+      self,
+      1,
+      "",
+      new Pace(AWAKE, { now: () => 0, wait: async () => undefined }),
+    ).then(() => null, refusalIn);
   };
 
   it("is refused with the name of the account, or the shard, that it could not be had from", async () => {
@@ -74,6 +81,31 @@ describe("a cut that somebody does not answer", () => {
     });
     expect(complaints.mock.calls.join()).toContain("malformed");
     complaints.mockRestore();
+  });
+});
+
+describe("a cut of more accounts than may be awake at once", () => {
+  it("asks every one of them, and waits until those before sleep", async () => {
+    const names = Array.from({ length: 100 }, (_, index) => `wallet:u${index}:EUR`);
+    const answerOf = (account: string): CutAnswer =>
+      ({ account, seq: 1, hash: "h", debits: "0.00", credits: "0.00", applied: [] }) as CutAnswer;
+    let now = 0;
+    const asked: number[] = [];
+    const cutOf = (account: string) => {
+      asked.push(now);
+      return Promise.resolve(answerOf(account));
+    };
+    const page: ShardCut = { transfers: [], accounts: names, next: null };
+    const COORDINATORS = { getByName: () => ({ cutShard: async () => page }) };
+    const ACCOUNTS = { getByName: (name: string) => ({ cut: () => cutOf(name) }) };
+    const wait = async (ms: number) => {
+      now += ms;
+    };
+    const pace = new Pace({ most: 40, windowMs: 20_000 }, { now: () => now, wait });
+    const env = { COORDINATORS, ACCOUNTS } as unknown as ObjectEnv;
+    const balance = await takeCut(env, { shard: 0, cutShard: async () => page }, 1, "", pace);
+    expect(Object.keys(balance.cut.accounts)).toHaveLength(100);
+    expect([0, 20_000, 40_000].map((at) => asked.filter((one) => one === at).length)).toEqual([32, 32, 36]);
   });
 });
 

@@ -9,6 +9,7 @@ import type { ObjectEnv } from "../kit/env.ts";
 import { ClosedDoor, callActor, refusalIn } from "../kit/stub.ts";
 import { postingsOf, transferOf } from "./calls/accounts.ts";
 import { openTransfers, type ShardTurn } from "./journal.ts";
+import type { Pace } from "./pace.ts";
 
 type CutTransfer = ShardCut["transfers"][number];
 /** Transfers, and accounts, on one page. */
@@ -113,8 +114,14 @@ export const balanceOf = (
 
 type Self = { shard: number; cutShard: CoordinatorRpc["cutShard"] };
 
-/** Every shard in turn, then every account: never the other way round. */
-export const takeCut = async (env: ObjectEnv, self: Self, epoch: number, takenAt: string): Promise<TrialBalance> => {
+/** Every shard in turn, then every account, at a pace that the machine can bear: never the other way round. */
+export const takeCut = async (
+  env: ObjectEnv,
+  self: Self,
+  epoch: number,
+  takenAt: string,
+  pace: Pace,
+): Promise<TrialBalance> => {
   const transfers: CutTransfer[] = [];
   const accounts = new Set<string>();
   for (let shard = 0; shard < SHARDS; shard++) {
@@ -134,7 +141,7 @@ export const takeCut = async (env: ObjectEnv, self: Self, epoch: number, takenAt
       after = page.next;
     } while (after !== null);
   }
-  const answers = await askAccounts(env, [...accounts].sort(), transfers, epoch);
+  const answers = await askAccounts(env, [...accounts].sort(), transfers, epoch, pace);
   const currencies = balanceOf(transfers, answers);
   return {
     balanced: currencies.every(({ difference }) => /^0(\.0+)?$/.test(difference)),
@@ -164,6 +171,7 @@ const askAccounts = async (
   accounts: readonly string[],
   transfers: readonly CutTransfer[],
   epoch: number,
+  pace: Pace,
 ): Promise<CutAnswer[]> => {
   const listed = new Map<string, Set<string>>();
   for (const { account, transfer } of transfers.flatMap(({ legs }) => legs)) {
@@ -171,15 +179,15 @@ const askAccounts = async (
   }
   const answers: CutAnswer[] = [];
   for (let from = 0; from < accounts.length; from += WIDTH) {
-    const asked = accounts
-      .slice(from, from + WIDTH)
-      .map((account) =>
-        naming(streamOf.account(account), () =>
-          callActor<AccountRpc, CutAnswer>(env.ACCOUNTS, account, (actor) =>
-            actor.cut(epoch, [...(listed.get(account) ?? [])]),
-          ),
+    const group = accounts.slice(from, from + WIDTH);
+    await pace.letIn(group.map(streamOf.account));
+    const asked = group.map((account) =>
+      naming(streamOf.account(account), () =>
+        callActor<AccountRpc, CutAnswer>(env.ACCOUNTS, account, (actor) =>
+          actor.cut(epoch, [...(listed.get(account) ?? [])]),
         ),
-      );
+      ),
+    );
     answers.push(...(await Promise.all(asked)));
   }
   return answers;

@@ -1,5 +1,5 @@
 import type { TrialBalance } from "../../schema/rpc/coordinator.ts";
-import { streamOf } from "../../schema/streams.ts";
+import { parseStream } from "../../schema/streams.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 
 /** Where a log once ended, as somebody outside its own file wrote down. */
@@ -16,10 +16,12 @@ export const keptHeads = async (
   streams: readonly string[],
   cut: TrialBalance | null,
 ): Promise<Map<string, KeptHead[]>> => {
-  const kept = new Map<string, KeptHead[]>(streams.map((stream) => [stream, []]));
-  for (const [account, { seq, hash }] of Object.entries(cut?.cut.accounts ?? {})) {
-    kept.get(streamOf.account(account))?.push({ keeper: `cut ${cut?.cut.epoch}`, seq, hash });
-  }
+  const inCut = (stream: string): KeptHead[] => {
+    const named = parseStream(stream);
+    const head = named?.kind === "account" ? cut?.cut.accounts[named.name] : undefined;
+    return head === undefined ? [] : [{ keeper: `cut ${cut?.cut.epoch}`, ...head }];
+  };
+  const kept = new Map<string, KeptHead[]>(streams.map((stream) => [stream, inCut(stream)]));
   for (const { stream, consumer, seq, hash } of await checkpointsOf(env.READ_MODEL, streams)) {
     kept.get(stream)?.push({ keeper: `the ${consumer}'s checkpoint`, seq, hash });
   }

@@ -10,6 +10,7 @@ import { freshRuntime } from "../../tests/support/fresh-runtime.ts";
 import { refusalIn } from "../kit/stub.ts";
 import { rewriteEvent, storedEvents } from "../kit/testing/stored.ts";
 import type { SagaCoordinator } from "./object.ts";
+import { ReportTable } from "./report-table.ts";
 
 // What other files made would be verified too, and what is broken here is theirs as well.
 beforeAll(freshRuntime);
@@ -226,6 +227,25 @@ describe("the house's books", () => {
     expect(second.balanced).toBe(true);
     expect(second.cut.epoch).toBe(first.cut.epoch + 1);
     expect(second.currencies).toMatchObject([{ currency: "EUR", difference: "0.00", in_transit: "0.00" }]);
+  });
+
+  test("are kept whole however many accounts there are", async () => {
+    const heads = (count: number) =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, index) => [`wallet:u${index}:EUR`, { seq: index, hash: "é".repeat(64) }]),
+      );
+    const kept = await runInDurableObject(stubOf(6), (_, { storage: { sql } }) => {
+      const table = new ReportTable(sql);
+      table.write("cut", "cut", heads(1));
+      return [40_000, 3, 0].map((count) => {
+        table.write("vrf_long", "verify", heads(count));
+        const [row] = sql.exec<{ most: number }>("SELECT max(octet_length(doc)) AS most FROM reports").toArray();
+        expect(row?.most).toBeLessThan(2_000_000);
+        return table.read<ReturnType<typeof heads>>("vrf_long");
+      });
+    });
+    expect(kept).toEqual([heads(40_000), heads(3), heads(0)]);
+    expect(await rows(6, "SELECT id FROM reports ORDER BY id")).toEqual([{ id: "cut" }, { id: "vrf_long" }]);
   });
 
   test("are asked for together by callers who meet", async () => {

@@ -5,6 +5,8 @@ import { isoTime } from "../kit/clock.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { startTimeout } from "../kit/timeout.ts";
 import { takeCut } from "./cut.ts";
+import { AWAKE, Pace } from "./pace.ts";
+import { ReportTable } from "./report-table.ts";
 import type { ShardState } from "./state.ts";
 import { allStreams, type VerifyJob, verifySome } from "./verify.ts";
 
@@ -20,9 +22,11 @@ type Self = Pick<CoordinatorRpc, "cutShard" | "directory" | "verifyLog">;
 /** What shard 0 does for the whole house: cuts, one at a time, and verification runs that survive a restart. */
 export class Reports {
   readonly #actor: Actor<ShardState>;
+  readonly #kept: ReportTable;
   readonly #env: ObjectEnv;
   readonly #shard: number;
   readonly #self: Self;
+  readonly #pace = new Pace(AWAKE);
   #cutting: Promise<TrialBalance> | null = null;
   readonly #verifying = new Set<string>();
   /** Jobs of a shard that may not write: they last as long as its memory. */
@@ -30,6 +34,7 @@ export class Reports {
 
   constructor(actor: Actor<ShardState>, env: ObjectEnv, shard: number, self: Self) {
     this.#actor = actor;
+    this.#kept = new ReportTable(actor.sql);
     this.#env = env;
     this.#shard = shard;
     this.#self = self;
@@ -37,7 +42,7 @@ export class Reports {
 
   /** Callers that meet a cut under way share it: two at once would answer each other's epoch. */
   async trialBalance(fresh: boolean): Promise<TrialBalance> {
-    const newest = this.#read<TrialBalance>("cut");
+    const newest = this.#kept.read<TrialBalance>("cut");
     if (!fresh && newest !== null && Object.keys(newest.cut.accounts).length > FRESH_UP_TO) return newest;
     this.#cutting ??= this.#cut().finally(() => {
       this.#cutting = null;
@@ -51,14 +56,13 @@ export class Reports {
     const takenAt = isoTime(this.#actor.clock.now());
     await this.#self.cutShard(epoch, null);
     const self = { shard: this.#shard, cutShard: this.#self.cutShard };
-    const balance = await takeCut(this.#env, self, epoch, takenAt);
-    this.#write("cut", "cut", balance);
+    const balance = await takeCut(this.#env, self, epoch, takenAt, this.#pace);
+    this.#kept.write("cut", "cut", balance);
     return balance;
   }
 
   async startVerify(waitMs: number): Promise<VerifyReport> {
-    const self = { shard: this.#shard, directory: this.#self.directory };
-    const left = await allStreams(this.#env, self);
+    const streams = await this.#streams();
     const id = this.#actor.ids.next("vrf", this.#actor.clock.now());
     const report: VerifyReport = {
       id,
@@ -66,11 +70,11 @@ export class Reports {
       ok: true,
       checked: { actors: 0, events: 0 },
       failures: [],
-      progress: { done: 0, total: left.length },
+      progress: { done: 0, total: streams.length },
     };
-    this.#keep({ report, left });
+    this.#keep({ report, after: "" });
     // A run that breaks off is gone on with by its timer.
-    const ended = this.goOn(id).catch(() => undefined);
+    const ended = this.goOn(id, streams).catch(() => undefined);
     const patience = Promise.withResolvers<void>();
     const callOff = startTimeout(waitMs, patience.resolve);
     await Promise.race([ended, patience.promise]);
@@ -83,20 +87,27 @@ export class Reports {
   }
 
   /** Goes on with a run where its last kept batch left it. */
-  async goOn(id: string): Promise<void> {
+  async goOn(id: string, known?: readonly string[]): Promise<void> {
     if (this.#verifying.has(id)) return;
     this.#verifying.add(id);
     try {
-      const cut = this.#read<TrialBalance>("cut");
-      for (;;) {
-        const job = this.#job(id);
-        if (job === null || job.left.length === 0) break;
-        const self = { stream: this.#actor.log.stream, verifyLog: this.#self.verifyLog };
-        this.#keep(await verifySome(this.#env, job, self, cut));
+      const self = { stream: this.#actor.log.stream, verifyLog: this.#self.verifyLog };
+      const cut = this.#kept.read<TrialBalance>("cut");
+      const streams = known ?? (await this.#streams());
+      let job = this.#job(id);
+      let left = streams.filter((stream) => stream > (job?.after ?? ""));
+      while (job !== null && !job.report.done) {
+        job = await verifySome(this.#env, job, left, self, cut, this.#pace);
+        this.#keep(job);
+        left = left.slice(left.indexOf(job.after) + 1);
       }
     } finally {
       this.#verifying.delete(id);
     }
+  }
+
+  #streams(): Promise<string[]> {
+    return allStreams(this.#env, { shard: this.#shard, directory: this.#self.directory });
   }
 
   #keep(job: VerifyJob): void {
@@ -109,28 +120,14 @@ export class Reports {
     }
     this.#unwritten.delete(job.report.id);
     this.#actor.turn((turn) => {
-      this.#write(job.report.id, "verify", job);
-      if (job.left.length === 0) turn.timers.clear(VERIFY_TIMER, job.report.id);
+      this.#kept.write(job.report.id, "verify", job);
+      if (job.report.done) turn.timers.clear(VERIFY_TIMER, job.report.id);
       else turn.timers.set(VERIFY_TIMER, job.report.id, turn.now + PROGRESS_EVERY_MS);
     });
   }
 
   #job(id: string): VerifyJob | null {
-    return this.#unwritten.get(id) ?? this.#read<VerifyJob>(id);
-  }
-
-  #read<T>(id: string): T | null {
-    const [row] = this.#actor.sql.exec<{ doc: string }>("SELECT doc FROM reports WHERE id = ?", id).toArray();
-    return row === undefined ? null : (JSON.parse(row.doc) as T);
-  }
-
-  #write(id: string, kind: string, doc: unknown): void {
-    this.#actor.sql.exec(
-      "INSERT INTO reports (id, kind, doc) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
-      id,
-      kind,
-      JSON.stringify(doc),
-    );
+    return this.#unwritten.get(id) ?? this.#kept.read<VerifyJob>(id);
   }
 }
 

@@ -7,15 +7,17 @@ import type { ObjectEnv } from "../kit/env.ts";
 import { keeperOf } from "../kit/keepers.ts";
 import { callActor } from "../kit/stub.ts";
 import { type KeptHead, keptHeads } from "./kept-heads.ts";
+import type { Pace } from "./pace.ts";
 
-/** Actors verified side by side, and events a call. */
+/** Actors verified side by side. */
 const WIDTH = 8;
+/** Events a call. */
 const EVENTS = 1_000;
 
-/** A verification as it is kept between batches: what is left to do is part of it, so a restart goes on. */
-export type VerifyJob = { report: VerifyReport; left: string[] };
+/** A verification as it is kept between batches: where it has got to is part of it, so a restart goes on. */
+export type VerifyJob = { report: VerifyReport; after: string };
 
-/** Every stream there is: the house's own and whatever the shards' directories name. */
+/** Every stream there is, sorted: the house's own and whatever the shards' directories name. */
 export const allStreams = async (
   env: ObjectEnv,
   self: { shard: number; directory: CoordinatorRpc["directory"] },
@@ -67,14 +69,17 @@ export const verifyStream = async (
   }
 };
 
-/** Verifies the next few streams of a job. A log that cannot be read is a failure too, at seq 0. */
+/** Verifies the next few streams of a job, of those that are left, at a pace that the machine can bear. A log that cannot be read is a failure too, at seq 0. */
 export const verifySome = async (
   env: ObjectEnv,
   job: VerifyJob,
+  left: readonly string[],
   self: { stream: string; verifyLog: ActorRpc["verifyLog"] },
   cut: TrialBalance | null,
+  pace: Pace,
 ): Promise<VerifyJob> => {
-  const batch = job.left.slice(0, WIDTH);
+  const batch = left.slice(0, WIDTH);
+  await pace.letIn(batch);
   // Kept before the logs are walked: then no log may be shorter.
   const kept = await keptHeads(env, batch, cut);
   const verdicts = await Promise.all(
@@ -95,20 +100,19 @@ export const verifySome = async (
     }),
   );
   const { report } = job;
-  const left = job.left.slice(batch.length);
   const failures = verdicts.flatMap(({ stream, failure }) => (failure === null ? [] : [{ stream, ...failure }]));
   return {
-    left,
+    after: batch.at(-1) ?? job.after,
     report: {
       ...report,
-      done: left.length === 0,
+      done: left.length <= batch.length,
       ok: report.ok && failures.length === 0,
       checked: {
         actors: report.checked.actors + verdicts.length,
         events: report.checked.events + verdicts.reduce((sum, { upto }) => sum + upto, 0),
       },
       failures: [...report.failures, ...failures].slice(0, 1_000),
-      progress: { ...report.progress, done: report.progress.done + batch.length },
+      progress: { done: report.progress.done + batch.length, total: report.progress.done + left.length },
     },
   };
 };
