@@ -167,11 +167,11 @@ export const PLANTED: readonly PlantedBug[] = [
           );
     for (const account of page.accounts) named.add(account);
   }
-  const early = await askAccounts(env, [...named].sort(), [], epoch);`,
+  const early = await askAccounts(env, [...named].sort(), [], epoch, pace);`,
     ],
     [
       `${sagas}/cut.ts`,
-      "const answers = await askAccounts(env, [...accounts].sort(), transfers, epoch);",
+      "const answers = await askAccounts(env, [...accounts].sort(), transfers, epoch, pace);",
       "const answers = early;",
     ],
   ),
