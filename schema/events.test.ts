@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bodyHash, canonicalJson, chainHash, type EventBody, GENESIS_HASH, upcast } from "./events.ts";
-import { isRun } from "./run-shape.ts";
 
 const BODY = '{"amount":"12.34","note":"é💶"}';
 
@@ -61,40 +60,6 @@ const EVENT: EventBody = {
   principal: { user: "ann", client_id: "app" },
   data: { name: "trip", members: [{ user: "ann" }] },
 };
-
-describe("a queue message", () => {
-  const row = { seq: 1, event: EVENT, prev_hash: GENESIS_HASH, hash: chainHash(GENESIS_HASH, canonicalJson(EVENT)) };
-  const run = { stream: EVENT.stream, from: 1, head: 1, events: [row] };
-
-  test("is a run, or a beacon without events", () => {
-    expect(isRun(structuredClone(run))).toBe(true);
-    expect(isRun({ ...run, from: 2, events: [] })).toBe(true);
-  });
-
-  test.each([
-    ["another field", { ...run, extra: 1 }],
-    ["no stream", { ...run, stream: "" }],
-    ["a seq that is no integer", { ...run, from: 0.5 }],
-    ["a body with another field", { ...run, events: [{ ...row, event: { ...EVENT, extra: 1 } }] }],
-    ["a body numbered from zero", { ...run, events: [{ ...row, event: { ...EVENT, seq: "0" } }] }],
-    ["no principal", { ...run, events: [{ ...row, event: { ...EVENT, principal: null } }] }],
-    [
-      "a principal of more than two words",
-      { ...run, events: [{ ...row, event: { ...EVENT, principal: { ...EVENT.principal, scope: "admin" } } }] },
-    ],
-    [
-      "one field in the place of another",
-      { ...run, events: [{ ...row, event: { ...EVENT, causation: undefined, cause: null } }] },
-    ],
-    ["a field left out", { ...run, events: [{ seq: 1, event: EVENT, hash: row.hash }] }],
-    ["a hash that is no text", { ...run, events: [{ ...row, hash: 1 }] }],
-    ["data that is a list", { ...run, events: [{ ...row, event: { ...EVENT, data: [] } }] }],
-    ["events that are none", { ...run, events: { 0: row } }],
-    ["a stream's name beyond all measure", { ...run, stream: "x".repeat(201) }],
-  ])("is refused with %s", (_, message) => {
-    expect(isRun(message)).toBe(false);
-  });
-});
 
 test("an event at its type's current version is read as it is stored", () => {
   expect(upcast(EVENT)).toBe(EVENT);

@@ -57,12 +57,8 @@ export const chainHash = (prevHash: string, body: string): string =>
 export const bodyHash = (value: unknown): string =>
   createHash("sha256").update(canonicalJson(value), "utf8").digest("hex");
 
-/** A queue message: one run of one stream, `from` … in order; `head` is the stream's newest seq when it was sent (a beacon has no events). */
+/** One run of one stream, `from` … in order; `head` is the stream's newest seq when it was sent (a beacon has no events). */
 export type Run = { stream: string; from: number; head: number; events: LogRow[] };
-
-/** Bounds of one queue message. */
-export const MAX_RUN_EVENTS = 64;
-export const MAX_RUN_BYTES = 100_000;
 
 type Upcaster = (data: JsonObject) => JsonObject;
 

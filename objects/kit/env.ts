@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Run } from "../../schema/events.ts";
 import { PROJECTOR } from "../../schema/read-model.ts";
+import type { RunMessage } from "../../schema/run-message.ts";
 import { bucketArchive } from "./archive.ts";
 import type { LogPort } from "./relay.ts";
 import type { Namespace } from "./stub.ts";
@@ -14,7 +14,7 @@ export type ObjectEnv = {
   GATEWAYS: Namespace;
   RISK_PROFILES: Namespace;
   FX_DESKS: Namespace;
-  EVENTS: Queue<Run>;
+  EVENTS: Queue<RunMessage>;
   READ_MODEL: D1Database;
   /** Sealed stretches of logs. */
   LOGS: R2Bucket;

@@ -129,17 +129,29 @@ export class EventLog {
 
   /** Events with seq > after, oldest first and without a gap, at most `limit` (1–500). Ends before a row that is no event. */
   read(after: number, limit: number): LogRow[] {
-    const from = Math.max(0, Math.trunc(after));
-    let prevHash = this.hashAt(from);
-    if (prevHash === null) return [];
+    const { prevHash: before, events } = this.chained(after, limit);
+    let prevHash = before;
     const rows: LogRow[] = [];
-    for (const row of this.#events(from, bounded(limit, MAX_READ))) {
-      const event = parseBody(row.body);
-      if (event === null || row.seq !== from + rows.length + 1) break;
-      rows.push({ seq: row.seq, event, prev_hash: prevHash, hash: row.hash });
-      prevHash = row.hash;
+    for (const { seq, body, hash } of events) {
+      const event = parseBody(body);
+      if (event === null) break;
+      rows.push({ seq, event, prev_hash: prevHash, hash });
+      prevHash = hash;
     }
     return rows;
+  }
+
+  /** The same as they are stored, with the chain's hash before the first. Ends before an event whose text is missing. */
+  chained(after: number, limit: number): { prevHash: string; events: StoredEvent[] } {
+    const from = Math.max(0, Math.trunc(after));
+    const prevHash = this.hashAt(from);
+    if (prevHash === null) return { prevHash: GENESIS_HASH, events: [] };
+    const events: StoredEvent[] = [];
+    for (const event of this.#events(from, bounded(limit, MAX_READ))) {
+      if (event.body === "" || event.seq !== from + events.length + 1) break;
+      events.push(event);
+    }
+    return { prevHash, events };
   }
 
   /** The hash after event `seq` (genesis for 0); null when there is no such event, or it is inside a sealed segment. */

@@ -1,72 +1,72 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  type EventBody,
-  type LogRow,
-  MAX_EVENT_DATA_BYTES,
-  MAX_RUN_BYTES,
-  MAX_RUN_EVENTS,
-} from "../../schema/events.ts";
+import { MAX_EVENT_DATA_BYTES } from "../../schema/events.ts";
+import { countOf, MAX_RUN_EVENTS, type RunMessage } from "../../schema/run-message.ts";
 import type { EventLog } from "./event-log.ts";
+import type { StoredEvent } from "./log-rows.ts";
 import { cutRuns, GATHER_MS, looksSince, MOST_GATHERED_MS, MOST_WHILE_OPEN_MS, nextCheck, Relay } from "./relay.ts";
 import type { Timers } from "./timers.ts";
 
 const STREAM = "account/pod:pod_01:EUR";
+const BEFORE = "0".repeat(64);
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value), "utf8");
 
-/** An event whose data holds a text of this many bytes. */
-const row = (seq: number, bytes: number, filler = "x"): LogRow => ({
+/** An event as it is stored, of this many characters. */
+const stored = (seq: number, chars: number, filler = "x"): StoredEvent => ({
   seq,
-  event: { stream: STREAM, seq: String(seq), data: { text: filler.repeat(bytes) } } as unknown as EventBody,
-  prev_hash: "0".repeat(64),
-  hash: "f".repeat(64),
+  body: filler.repeat(chars),
+  hash: String(seq).padStart(64, "f"),
 });
-const rowsOf = (sizes: readonly number[]): LogRow[] => sizes.map((bytes, i) => row(i + 1, bytes));
+const storedOf = (sizes: readonly number[]): StoredEvent[] => sizes.map((chars, i) => stored(i + 1, chars));
+const cut = (head: number, events: readonly StoredEvent[]) => cutRuns(STREAM, head, BEFORE, events);
+/** What surrounds an event's data, generously. */
+const ENVELOPE = 1_500;
 
 describe("a log is cut into runs", () => {
   test("of 64 events: the 65th begins another", () => {
-    expect(cutRuns(STREAM, 64, rowsOf(Array(MAX_RUN_EVENTS).fill(1))).map(({ events }) => events.length)).toEqual([64]);
-    expect(cutRuns(STREAM, 65, rowsOf(Array(MAX_RUN_EVENTS + 1).fill(1))).map(({ events }) => events.length)).toEqual([
-      64, 1,
-    ]);
-    expect(cutRuns(STREAM, 7, [])).toEqual([]);
+    expect(cut(64, storedOf(Array(MAX_RUN_EVENTS).fill(1))).map(countOf)).toEqual([64]);
+    expect(cut(65, storedOf(Array(MAX_RUN_EVENTS + 1).fill(1))).map(countOf)).toEqual([64, 1]);
+    expect(cut(7, [])).toEqual([]);
   });
 
-  test("of 100,000 bytes as they travel: one byte more begins another", () => {
-    const both = bytesOf({ stream: STREAM, from: 1, head: 2, events: rowsOf([40_000, 0]) });
-    // One byte is set aside for a comma that the last event of a run does not have.
-    const full = cutRuns(STREAM, 2, rowsOf([40_000, MAX_RUN_BYTES - both - 1]));
-    expect(full).toHaveLength(1);
-    expect(bytesOf(full[0])).toBeLessThanOrEqual(MAX_RUN_BYTES);
-    expect(bytesOf(full[0])).toBeGreaterThan(MAX_RUN_BYTES - 3);
-    expect(cutRuns(STREAM, 2, rowsOf([40_000, MAX_RUN_BYTES - both + 1]))).toHaveLength(2);
+  test("of 40,000 characters, line breaks included: one more begins another", () => {
+    expect(cut(2, storedOf([30_000, 9_998]))).toHaveLength(1);
+    expect(cut(2, storedOf([30_000, 9_999]))).toHaveLength(2);
   });
 
-  test("measured in UTF-8, and the largest event there may be fits into one", () => {
-    expect(cutRuns(STREAM, 2, [row(1, 30_000, "é"), row(2, 30_000, "é")])).toHaveLength(2);
-    const largest = cutRuns(STREAM, 1, [row(1, MAX_EVENT_DATA_BYTES)]);
-    expect(bytesOf(largest[0])).toBeLessThan(MAX_RUN_BYTES);
+  test("that fit into a message and two of them into a call, whatever characters they are of", () => {
+    for (const filler of ["x", "é", "€", '"', "\\"]) {
+      const [full, next] = cut(
+        3,
+        [1, 2, 3].map((seq) => stored(seq, 19_998, filler)),
+      );
+      expect(countOf(full as RunMessage)).toBe(2);
+      expect(bytesOf(full)).toBeLessThan(128_000);
+      expect(bytesOf(full) * 2).toBeLessThan(256_000);
+      expect(countOf(next as RunMessage)).toBe(1);
+    }
+    const [largest] = cut(1, [stored(1, MAX_EVENT_DATA_BYTES + ENVELOPE, '"')]);
+    expect(bytesOf(largest)).toBeLessThan(128_000);
   });
 
-  test("that hold every event once, in order, within both bounds, two of them within one send", () => {
+  test("that hold every event once, in order, chained one to the next, within both bounds", () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: MAX_EVENT_DATA_BYTES + ENVELOPE }), { maxLength: 150 });
     fc.assert(
-      fc.property(
-        fc.array(fc.integer({ min: 0, max: MAX_EVENT_DATA_BYTES }), { maxLength: 150 }),
-        fc.nat(1_000),
-        (sizes, ahead) => {
-          const rows = rowsOf(sizes);
-          const head = rows.length + ahead;
-          const runs = cutRuns(STREAM, head, rows);
-          expect(runs.flatMap(({ events }) => events)).toEqual(rows);
-          for (const run of runs) {
-            expect(run).toMatchObject({ stream: STREAM, from: run.events[0]?.seq, head });
-            expect(run.events.length).toBeLessThanOrEqual(MAX_RUN_EVENTS);
-            expect(bytesOf(run)).toBeLessThanOrEqual(MAX_RUN_BYTES);
-          }
-          const pairs = runs.slice(1).map((run, i) => bytesOf(runs[i]) + bytesOf(run));
-          expect(Math.max(0, ...pairs)).toBeLessThan(256_000);
-        },
-      ),
+      fc.property(sizes, fc.nat(1_000), (chars, ahead) => {
+        const events = storedOf(chars);
+        const head = events.length + ahead;
+        const runs = cut(head, events);
+        expect(runs.flatMap((run) => run.events.split("\n"))).toEqual(events.map(({ body }) => body));
+        let [from, before] = [1, BEFORE];
+        for (const run of runs) {
+          expect(run).toMatchObject({ stream: STREAM, from, head, prev_hash: before });
+          expect(countOf(run)).toBeLessThanOrEqual(MAX_RUN_EVENTS);
+          expect(run.events.length).toBeLessThanOrEqual(40_000);
+          from += countOf(run);
+          before = run.hash;
+        }
+        expect(before).toBe(events.at(-1)?.hash ?? BEFORE);
+      }),
       { numRuns: 50 },
     );
   });
@@ -110,7 +110,7 @@ describe("an actor in steady use", () => {
     const log = {
       stream: STREAM,
       head: () => ({ seq, hash: "", recordedAt: new Date(RECORDED_AT).toISOString() }),
-      read: () => [],
+      chained: () => ({ prevHash: BEFORE, events: [] }),
     } as unknown as EventLog;
     const timers = {
       set: (_kind: string, _key: string, dueAt: number) => {
@@ -178,7 +178,7 @@ describe("an event that is recorded while the consumers are asked", () => {
         return 1;
       },
     };
-    const log = { stream: STREAM, head: () => head, read: () => [] } as unknown as EventLog;
+    const log = { stream: STREAM, head: () => head, chained: () => ({ events: [] }) } as unknown as EventLog;
     const relay: Relay = new Relay(log, timers, { now: () => now }, port, 1);
     await relay.check();
     expect((due ?? 0) - now).toBe(15_000);
@@ -194,12 +194,13 @@ describe("what a log has appended is sent", () => {
     const log = {
       stream: STREAM,
       head: () => ({ seq: head, hash: "", recordedAt: "" }),
-      read: (after: number, limit: number) =>
-        Array.from({ length: Math.min(limit, head - after) }, (_, at) => row(after + at + 1, 10)),
+      chained: (after: number, limit: number) => ({
+        prevHash: BEFORE,
+        events: Array.from({ length: Math.min(limit, head - after) }, (_, at) => stored(after + at + 1, 10)),
+      }),
     } as unknown as EventLog;
     const port = {
-      send: async (runs: readonly { events: unknown[] }[]) =>
-        void sent.push(runs.reduce((sum, { events }) => sum + events.length, 0)),
+      send: async (runs: RunMessage[]) => void sent.push(runs.reduce((sum, run) => sum + countOf(run), 0)),
       consumed: async () => 0,
     };
     const left = [...appended];

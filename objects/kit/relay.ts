@@ -1,7 +1,8 @@
-import { type LogRow, MAX_RUN_BYTES, MAX_RUN_EVENTS, type Run } from "../../schema/events.ts";
 import type { Clock } from "../../schema/ids.ts";
+import { beacon, countOf, MAX_RUN_CHARS, MAX_RUN_EVENTS, type RunMessage } from "../../schema/run-message.ts";
 import type { Archive } from "./archive.ts";
 import type { EventLog } from "./event-log.ts";
+import type { StoredEvent } from "./log-rows.ts";
 import type { Timers } from "./timers.ts";
 
 export const RELAY_TIMER = "relay";
@@ -16,7 +17,7 @@ const FIRST_CHECK_MS = 8_000;
 const YOUNG_MS = 4_000;
 const RETRY_MS = 15_000;
 const LAST_CHECK_MS = 3_600_000;
-/** Runs sent in one call: the platform takes 256 kB a batch, and a run is at most 100 kB. */
+/** Runs sent in one call: the platform takes 256 kB a batch, and a run is at most 120 kB. */
 const RUNS_PER_SEND = 2;
 const MOST_SENT = MAX_RUN_EVENTS * RUNS_PER_SEND;
 
@@ -32,7 +33,7 @@ export const MOST_WHILE_OPEN_MS = 2_000;
 
 /** What the relay needs of the outside: a queue to send runs to, and how far the consumers have come with a stream. */
 export type RelayPort = {
-  send(runs: Run[]): Promise<void>;
+  send(runs: RunMessage[]): Promise<void>;
   /** The lowest consumer checkpoint of the stream; 0 when a consumer has not met it. */
   consumed(stream: string): Promise<number>;
   /** How long without a commit before it sends, milliseconds; {@link GATHER_MS} when left out. */
@@ -42,26 +43,27 @@ export type RelayPort = {
 /** All that a log needs of the outside. Without an archive nothing is ever sealed. */
 export type LogPort = RelayPort & { archive?: Archive };
 
-const utf8 = new TextEncoder();
-const sizeOf = (value: unknown): number => utf8.encode(JSON.stringify(value)).length;
-
-/** Cuts rows into runs of at most 64 events and 100 kB; a run holds at least one event, however large. */
-export const cutRuns = (stream: string, head: number, rows: readonly LogRow[]): Run[] => {
-  const runs: Run[] = [];
-  const envelope = sizeOf({ stream, from: head, head, events: [] });
-  let bytes = 0;
-  for (const row of rows) {
-    const size = sizeOf(row) + 1;
+/** Cuts events into runs of at most 64 and 40,000 characters; a run holds at least one event, however large. */
+export const cutRuns = (stream: string, head: number, before: string, events: readonly StoredEvent[]): RunMessage[] => {
+  const runs: StoredEvent[][] = [];
+  let chars = 0;
+  for (const event of events) {
     const last = runs.at(-1);
-    if (last === undefined || last.events.length >= MAX_RUN_EVENTS || bytes + size > MAX_RUN_BYTES) {
-      runs.push({ stream, from: row.seq, head, events: [row] });
-      bytes = envelope + size;
+    chars += event.body.length + 1;
+    if (last === undefined || last.length >= MAX_RUN_EVENTS || chars > MAX_RUN_CHARS) {
+      runs.push([event]);
+      chars = event.body.length + 1;
     } else {
-      last.events.push(row);
-      bytes += size;
+      last.push(event);
     }
   }
-  return runs;
+  let prevHash = before;
+  return runs.map((run) => {
+    const [from, hash] = [run[0]?.seq ?? 0, run.at(-1)?.hash ?? ""];
+    const message = { stream, from, head, prev_hash: prevHash, hash, events: run.map(({ body }) => body).join("\n") };
+    prevHash = hash;
+    return message;
+  });
 };
 
 /** How often the consumers have been looked at since an event was recorded, going by its age alone: an idle actor keeps no count. */
@@ -132,14 +134,15 @@ export class Relay {
       for (;;) {
         await this.#gathered();
         for (let full = true; full; ) {
-          const rows = this.#log.read(this.#sentUpto, MOST_SENT);
+          const { prevHash, events } = this.#log.chained(this.#sentUpto, MOST_SENT);
           // From a read that finds nothing to the end of this drain nothing is awaited: an event appended there would be left.
-          if (rows.length === 0) return;
-          const runs = cutRuns(this.#log.stream, this.#log.head().seq, rows).slice(0, RUNS_PER_SEND);
+          const [first] = events;
+          if (first === undefined) return;
+          const runs = cutRuns(this.#log.stream, this.#log.head().seq, prevHash, events).slice(0, RUNS_PER_SEND);
           await this.#port.send(runs);
-          const sent = runs.at(-1)?.events.at(-1)?.seq ?? 0;
-          this.#sentUpto = Math.max(this.#sentUpto, sent);
-          full = rows.length === MOST_SENT || sent < (rows.at(-1)?.seq ?? 0);
+          const count = runs.reduce((sum, run) => sum + countOf(run), 0);
+          this.#sentUpto = Math.max(this.#sentUpto, first.seq + count - 1);
+          full = events.length === MOST_SENT || count < events.length;
         }
       }
     } finally {
@@ -183,6 +186,6 @@ export class Relay {
     this.#timers.set(RELAY_TIMER, "", nextCheck(now, looksSince(now, Date.parse(head.recordedAt))));
     // An actor that slept has forgotten what it sent and sends it again. That may be lost too, so the beacon goes out all the same.
     if (this.#sentUpto < head.seq) await this.drain();
-    await this.#port.send([{ stream: this.#log.stream, from: head.seq + 1, head: head.seq, events: [] }]);
+    await this.#port.send([beacon(this.#log.stream, head.seq + 1, head.seq)]);
   }
 }

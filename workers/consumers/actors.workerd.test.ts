@@ -5,6 +5,7 @@ import { callActor, type Namespace } from "../../objects/kit/stub.ts";
 import type { Meta } from "../../schema/events.ts";
 import type { AccountRpc } from "../../schema/rpc/account.ts";
 import type { PodRpc } from "../../schema/rpc/pod.ts";
+import { beacon } from "../../schema/run-message.ts";
 import { accountsOf, listEntries, listPods } from "../read-model/queries.ts";
 import type { ConsumerEnv } from "./env.ts";
 import { consume } from "./index.ts";
@@ -37,9 +38,7 @@ const createPod = async (id: string) => {
 /** The beacon that makes the consumer ask the actor itself, whatever became of the messages. */
 const catchUp = (stream: string, head: number) =>
   consume(
-    createMessageBatch("events", [
-      { id: stream, timestamp: 0, attempts: 1, body: { stream, from: head + 1, head, events: [] } },
-    ]),
+    createMessageBatch("events", [{ id: stream, timestamp: 0, attempts: 1, body: beacon(stream, head + 1, head) }]),
     bindings,
   );
 

@@ -1,7 +1,7 @@
 import { desc, isNull, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { Run } from "../../schema/events.ts";
 import { type DeadLetterReason, deadLetters } from "../../schema/read-model.ts";
+import type { RunMessage } from "../../schema/run-message.ts";
 import { clipLimit, keyPart, type Listing, oneOf, type Page, toListing } from "../read-model/page.ts";
 import type { ConsumerEnv } from "./env.ts";
 import { metric } from "./metrics.ts";
@@ -126,7 +126,7 @@ export const redrive = async (
     .orderBy(deadLetters.parkedAt, deadLetters.id)
     .limit("ids" in choice ? MAX_REDRIVE : clipLimit(choice.limit, MAX_REDRIVE));
   for (const group of sendGroups(rows)) {
-    await env.EVENTS.sendBatch(group.map(({ body }) => ({ body: JSON.parse(body) as Run })));
+    await env.EVENTS.sendBatch(group.map(({ body }) => ({ body: JSON.parse(body) as RunMessage })));
     await db
       .update(deadLetters)
       .set({ redrivenAt: new Date(now).toISOString() })

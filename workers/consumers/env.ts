@@ -1,11 +1,11 @@
 import type { ObjectEnv } from "../../objects/kit/env.ts";
 import type { Namespace } from "../../objects/kit/stub.ts";
-import type { Run } from "../../schema/events.ts";
+import type { RunMessage } from "../../schema/run-message.ts";
 
 /** The bindings the consumers use, by their names in wrangler.toml. */
 export type ConsumerEnv = {
   READ_MODEL: D1Database;
-  EVENTS: Queue<Run>;
+  EVENTS: Queue<RunMessage>;
   PODS: Namespace;
   ACCOUNTS: Namespace;
   COORDINATORS: Namespace;

@@ -1,12 +1,12 @@
-import { MAX_RUN_EVENTS, type Run } from "../../schema/events.ts";
-import { isRun } from "../../schema/run-shape.ts";
+import type { Run } from "../../schema/events.ts";
+import { beacon, openRun } from "../../schema/run-message.ts";
 import { parseStream } from "../../schema/streams.ts";
 import { pullFrom } from "./actors.ts";
 import { park } from "./dead-letters.ts";
 import type { ConsumerEnv } from "./env.ts";
 import { errorText, metric } from "./metrics.ts";
 import { type ProjectionPorts, projectRuns, type StreamOutcome } from "./projection.ts";
-import { lastOf, runFault } from "./runs.ts";
+import { lastOf, openedFault } from "./runs.ts";
 
 /** What became of a message: a parked one is taken off the queue like an acknowledged one, once it stands in its table. */
 type Verdict = "ack" | "retry" | "park";
@@ -15,11 +15,6 @@ type Verdict = "ack" | "retry" | "park";
 export const retryDelay = (attempts: number): number => Math.min(60, 2 ** attempts);
 
 const retry = (message: Message): void => message.retry({ delaySeconds: retryDelay(message.attempts) });
-
-const readRun = (body: unknown): Run | null => {
-  if (!isRun(body) || body.events.length > MAX_RUN_EVENTS) return null;
-  return parseStream(body.stream) === null ? null : body;
-};
 
 const verdictOn = (run: Run, outcome: StreamOutcome | undefined): Verdict => {
   if (outcome === undefined) return "retry";
@@ -34,7 +29,7 @@ const pullOn = async (
   outcomes: ReadonlyMap<string, StreamOutcome>,
 ): Promise<void> => {
   const beacons = [...outcomes].flatMap(([stream, { state, seq, head }]) =>
-    state === "behind" ? [{ body: { stream, from: seq + 1, head, events: [] } satisfies Run }] : [],
+    state === "behind" ? [{ body: beacon(stream, seq + 1, head) }] : [],
   );
   if (beacons.length > 0) await env.EVENTS.sendBatch(beacons);
 };
@@ -67,10 +62,14 @@ export const projectBatch = async (
   const sound: [Message, Run][] = [];
   const streams = new Map<string, Run[]>();
   for (const message of batch.messages) {
-    const run = readRun(message.body);
-    const fault = run === null ? null : runFault(run);
+    const opened = openRun(message.body);
+    if (opened === null || parseStream(opened.run.stream) === null) {
+      verdicts.set(message, "retry");
+      continue;
+    }
+    const { run } = opened;
+    const fault = openedFault(opened);
     verdicts.set(message, fault === null ? "retry" : "park");
-    if (run === null) continue;
     if (fault !== null) {
       metric("projector.run_unsound", 1, { stream: run.stream, error: fault });
       continue;

@@ -1,17 +1,21 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import type { LogRow, Run } from "../../schema/events.ts";
+import type { LogRow } from "../../schema/events.ts";
+import { beacon } from "../../schema/run-message.ts";
 import { parseCursor } from "../read-model/page.ts";
 import { listDeadLetters, MAX_REDRIVE, redrive } from "./dead-letters.ts";
 import type { ConsumerEnv } from "./env.ts";
 import { consume } from "./index.ts";
 import { retryDelay } from "./projector.ts";
 import { entriesIn } from "./testing/entries.ts";
-import { beaconOf, logOf, runOf, tampered } from "./testing/logs.ts";
+import { beaconOf, logOf, runOf as logRun, sentOf, tampered } from "./testing/logs.ts";
 import { creditsTo } from "./testing/stories.ts";
 
 const { READ_MODEL: db } = env as unknown as { READ_MODEL: D1Database };
+
+/** The message that carries events `from`…`to` of a log. */
+const runOf = (...stretch: Parameters<typeof logRun>) => sentOf(logRun(...stretch));
 
 let made = 0;
 /** Names that no other test uses, of this file or another: they may share one storage. */
@@ -63,7 +67,7 @@ const entriesOf = (account: string) => entriesIn(db, account);
 describe("a batch of the events queue", () => {
   it("acknowledges what it applied", async () => {
     const { account, log } = creditLog(500n, 300n);
-    const { fates } = await deliver([runOf(log, 1, 2), runOf(log, 3, 3), beaconOf(log)], envWith().bindings);
+    const { fates } = await deliver([runOf(log, 1, 2), runOf(log, 3, 3), sentOf(beaconOf(log))], envWith().bindings);
     expect(fates).toEqual(["acked", "acked", "acked"]);
     expect(await entriesOf(account)).toBe(2);
   });
@@ -88,7 +92,7 @@ describe("a batch of the events queue", () => {
   it("retries what is no run at all, beside runs that are applied", async () => {
     const { account, log } = creditLog(500n);
     const run = runOf(log, 1, 2);
-    const bad = ["hello", null, { ...run, extra: 1 }, { ...run, stream: "purse/1" }, { ...run, events: [{ seq: 1 }] }];
+    const bad = ["hello", null, { ...run, extra: 1 }, { ...run, stream: "purse/1" }, { ...run, events: '{"seq":"1"}' }];
     const { fates } = await deliver([...bad, run], envWith().bindings);
     expect(fates).toEqual([...bad.map(() => "retried"), "acked"]);
     expect(await entriesOf(account)).toBe(1);
@@ -103,9 +107,9 @@ describe("a batch of the events queue", () => {
 
   it("parks a run whose hashes do not hold, and applies none of it", async () => {
     const { account, log } = creditLog(500n, 300n);
-    const run = runOf(log, 1, 3);
-    const forged: Run = { ...run, events: run.events.map((row) => (row.seq === 3 ? tampered(row) : row)) };
-    const { ids, fates } = await deliver([forged], envWith().bindings);
+    const run = logRun(log, 1, 3);
+    const forged = { ...run, events: run.events.map((row) => (row.seq === 3 ? tampered(row) : row)) };
+    const { ids, fates } = await deliver([sentOf(forged)], envWith().bindings);
     expect(fates).toEqual(["acked"]);
     expect(await parked(ids[0])).toMatchObject({ reason: "chain", queue: "events", stream: `account/${account}` });
     expect(await entriesOf(account)).toBe(0);
@@ -124,7 +128,7 @@ describe("a batch of the events queue", () => {
     const { account, log } = creditLog(...Array.from({ length: 600 }, () => 1n));
     const { bindings, sent } = envWith(log);
     expect((await deliver([runOf(log, 590, 601)], bindings)).fates).toEqual(["acked"]);
-    expect(sent).toEqual([[{ stream: `account/${account}`, from: 501, head: 601, events: [] }]]);
+    expect(sent).toEqual([[beacon(`account/${account}`, 501, 601)]]);
     expect((await deliver(sent[0] ?? [], bindings)).fates).toEqual(["acked"]);
     expect(await entriesOf(account)).toBe(600);
     expect(sent).toHaveLength(1);

@@ -66,7 +66,7 @@ describe("a batch", () => {
   const batch = {
     queue: "events",
     messages: Array.from({ length: 60 }, (_, n) =>
-      message(`m${n}`, { stream: `pod/${n}`, from: 1, head: 1, events: [{}] }),
+      message(`m${n}`, { stream: `pod/${n}`, from: 1, head: 1, events: "{}" }),
     ),
   };
   const FAULTS = { fetch: async () => new Response(null, { status: 204 }) };

@@ -1,4 +1,5 @@
 import { hashParts } from "../../schema/ids.ts";
+import { countOf, type RunMessage } from "../../schema/run-message.ts";
 import type { ConsumerEnv } from "./env.ts";
 
 /** A number in [0, 1) that follows from the seed and the parts. */
@@ -30,9 +31,9 @@ export const fateOf = (seed: string, message: Header, beacons: number): Fate => 
 const beaconsSeen = new Map<string, number>();
 
 const headerOf = ({ body, attempts }: Message<unknown>): Header | null => {
-  const run = body as { stream?: unknown; from?: unknown; head?: unknown; events?: unknown } | null;
-  if (typeof run?.stream !== "string" || !Array.isArray(run.events)) return null;
-  return { stream: run.stream, from: Number(run.from), head: Number(run.head), events: run.events.length, attempts };
+  const { stream, from, head, events } = (body ?? {}) as Partial<RunMessage>;
+  if (typeof stream !== "string" || typeof events !== "string") return null;
+  return { stream, from: Number(from), head: Number(head), events: countOf({ events }), attempts };
 };
 
 /** What the projector needs of a batch. */

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalJson, type LogRow, type Run } from "../../schema/events.ts";
-import { type Checkpoint, NEW_STREAM, planRun, runFault } from "./runs.ts";
-import { beaconOf, logOf, runOf, tampered } from "./testing/logs.ts";
+import { openRun } from "../../schema/run-message.ts";
+import { type Checkpoint, NEW_STREAM, openedFault, planRun, runFault } from "./runs.ts";
+import { beaconOf, logOf, runOf, sentOf, tampered } from "./testing/logs.ts";
 
 const said = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ type: "noted", data: { n: String(index) } }));
@@ -139,5 +140,36 @@ describe("a run", () => {
     expect(runFault({ ...run, events: [...run.events.slice(0, 2), ...other.slice(8, 9)] })).toBe(
       "seq 9 does not follow",
     );
+  });
+});
+
+describe("a message", () => {
+  const faultOf = (run: Run, changed: object = {}) => {
+    const opened = openRun({ ...sentOf(run), ...changed });
+    return opened === null ? "is no run" : openedFault(opened);
+  };
+  const run = runOf(LOG, 7, 9);
+
+  it("is sound when it is a stretch of a log, or a beacon", () => {
+    expect(faultOf(run)).toBeNull();
+    expect(faultOf(beaconOf(LOG))).toBeNull();
+  });
+
+  it("is refused with a byte of an event another, and with another hash before it", () => {
+    const forged = { ...run, events: run.events.map((row) => (row.seq === 8 ? tampered(row) : row)) };
+    expect(faultOf(forged)).toBe("seq 7 to 9 are not as hashed");
+    expect(faultOf(run, { prev_hash: NEW_STREAM.hash })).toBe("seq 7 to 9 are not as hashed");
+  });
+
+  it("is refused with an event left out, doubled or out of place", () => {
+    const [a, b, c] = run.events as [LogRow, LogRow, LogRow];
+    expect(faultOf({ ...run, events: [a, c] })).toBe("seq 8 is out of order");
+    expect(faultOf({ ...run, events: [a, a, b] })).toBe("seq 8 is out of order");
+    expect(faultOf({ ...run, events: [b, a] })).toBe("seq 7 is out of order");
+    expect(faultOf(run, { from: 8 })).toBe("seq 8 is out of order");
+  });
+
+  it("is refused with events of another stream", () => {
+    expect(faultOf({ ...run, stream: "risk/bob" })).toBe("seq 7 belongs to another stream");
   });
 });

@@ -17,7 +17,7 @@ export type RunPlan = {
 };
 
 /**
- * Whether an event is as its actor hashed it. Actors store and send an event with its fields in canonical order, so its plain text is
+ * Whether an event is as its actor hashed it. Actors store and answer an event with its fields in canonical order, so its plain text is
  * what was hashed, as a rule; what came in another order is put into it.
  */
 const isAsHashed = ({ event, prev_hash, hash }: LogRow): boolean => {
@@ -28,13 +28,26 @@ const isAsHashed = ({ event, prev_hash, hash }: LogRow): boolean => {
   }
 };
 
-/** Why no actor can have sent this run: its events are not its own, not in order, or not as hashed. Null when it is sound. */
+const misplaced = ({ stream, from, events }: Run): string | null => {
+  for (const [offset, { seq, event }] of events.entries()) {
+    if (seq !== from + offset || event.seq !== String(seq)) return `seq ${from + offset} is out of order`;
+    if (event.stream !== stream) return `seq ${seq} belongs to another stream`;
+  }
+  return null;
+};
+
+/** Why no actor can have sent this message: its events are not its own, not in order, or not as hashed. Null when it is sound. */
+export const openedFault = ({ run, asHashed }: { run: Run; asHashed: boolean }): string | null =>
+  misplaced(run) ??
+  (asHashed || run.events.length === 0 ? null : `seq ${run.from} to ${lastOf(run)} are not as hashed`);
+
+/** The same of events that an actor itself answered, each with its hash. */
 export const runFault = (run: Run): string | null => {
+  const fault = misplaced(run);
+  if (fault !== null) return fault;
   let prevHash: string | null = null;
-  for (const [offset, row] of run.events.entries()) {
-    const { seq, event, prev_hash, hash } = row;
-    if (seq !== run.from + offset || event.seq !== String(seq)) return `seq ${run.from + offset} is out of order`;
-    if (event.stream !== run.stream) return `seq ${seq} belongs to another stream`;
+  for (const row of run.events) {
+    const { seq, prev_hash, hash } = row;
     if (prevHash !== null && prev_hash !== prevHash) return `seq ${seq} does not follow`;
     if (!isAsHashed(row)) return `seq ${seq} is not as hashed`;
     prevHash = hash;

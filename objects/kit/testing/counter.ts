@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import type { Run } from "../../../schema/events.ts";
+import type { RunMessage } from "../../../schema/run-message.ts";
 import { Actor, type Fold } from "../actor.ts";
 import type { Archive } from "../archive.ts";
 import { type ObjectEnv, relayPort } from "../env.ts";
@@ -10,7 +10,7 @@ import generated from "./migrations/0000_kit.sql";
 
 export type CounterEnv = Pick<ObjectEnv, "READ_MODEL" | "LOGS"> & {
   COUNTERS: DurableObjectNamespace<Counter>;
-  EVENTS: Queue<Run>;
+  EVENTS: Queue<RunMessage>;
 };
 
 /** One row of `events` with a summary is written a commit that appends: this counts them. */

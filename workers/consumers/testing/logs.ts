@@ -6,6 +6,7 @@ import {
   type LogRow,
   type Run,
 } from "../../../schema/events.ts";
+import { beacon, type RunMessage } from "../../../schema/run-message.ts";
 
 export type Said = { type: string; data: object };
 
@@ -34,7 +35,7 @@ export const logOf = (stream: string, said: readonly Said[]): LogRow[] => {
   });
 };
 
-/** The message that carries events `from`…`to` of a log. */
+/** Events `from`…`to` of a log. */
 export const runOf = (log: readonly LogRow[], from: number, to: number, head = log.length): Run => ({
   stream: log[0]?.event.stream ?? "",
   from,
@@ -42,13 +43,16 @@ export const runOf = (log: readonly LogRow[], from: number, to: number, head = l
   events: log.slice(from - 1, to),
 });
 
-/** The message that only names the log's head. */
-export const beaconOf = (log: readonly LogRow[]): Run => ({
-  stream: log[0]?.event.stream ?? "",
-  from: log.length + 1,
-  head: log.length,
-  events: [],
-});
+/** Its head alone. */
+export const beaconOf = (log: readonly LogRow[]): Run => runOf(log, log.length + 1, log.length);
+
+/** A run as its actor sends it. */
+export const sentOf = ({ stream, from, head, events }: Run): RunMessage => {
+  const [first, last] = [events[0], events.at(-1)];
+  if (first === undefined || last === undefined) return beacon(stream, from, head);
+  const lines = events.map(({ event }) => canonicalJson(event));
+  return { stream, from, head, prev_hash: first.prev_hash, hash: last.hash, events: lines.join("\n") };
+};
 
 /** The same row with one byte of its data another. */
 export const tampered = (row: LogRow): LogRow => ({
