@@ -79,6 +79,7 @@ describe("a queue message", () => {
     ["a stream's name beyond all measure", { ...message, stream: "x".repeat(201) }],
     ["a seq that is no integer", { ...message, from: 0.5 }],
     ["a hash that is no text", { ...message, hash: 1 }],
+    ["half a byte of a hash", { ...message, prev_hash: message.prev_hash.slice(1) }],
     ["events that are a list", { ...message, events: [EVENT] }],
     ["a line that is no JSON", { ...message, events: `${message.events}\n{` }],
     ["an empty line", { ...message, events: `${message.events}\n` }],

@@ -15,7 +15,7 @@ export type RunMessage = {
   events: string;
 };
 
-/** Bounds of one message. A character is three bytes at most once it is escaped, and the platform takes 128 kB a message. */
+/** Bounds of one message. A character of a canonical text is three bytes at most once it is escaped, and the platform takes 128 kB a message. */
 export const MAX_RUN_EVENTS = 64;
 export const MAX_RUN_CHARS = 40_000;
 
@@ -42,6 +42,7 @@ type Shape<T> = { readonly [K in keyof Required<T>]: (value: unknown) => boolean
 const isText = (value: unknown): boolean => typeof value === "string";
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+const isHash = (value: unknown): boolean => typeof value === "string" && /^([0-9a-f]{64})?$/.test(value);
 const isInteger = (least: number) => (value: unknown) => Number.isSafeInteger(value) && (value as number) >= least;
 
 /** True of a record that has these fields and no other, each as it should be. */
@@ -73,8 +74,8 @@ const isMessage = isShaped<RunMessage>({
   stream: (value) => typeof value === "string" && value.length >= 1 && value.length <= 200,
   from: isInteger(1),
   head: isInteger(0),
-  prev_hash: isText,
-  hash: isText,
+  prev_hash: isHash,
+  hash: isHash,
   events: isText,
 });
 
@@ -89,7 +90,7 @@ const bodyIn = (line: string): EventBody | null => {
 
 /**
  * What a message brings, numbered from where it says it begins and hashed anew; `asHashed`: the chain ends where it says. Null where
- * no actor can have sent it: it is of another shape, or of too many events. Whether they are the stream's own is not asked.
+ * it is of another shape, of too many events, or has a line that is no event. Whether they are the stream's own is not asked.
  */
 export const openRun = (message: unknown): { run: Run; asHashed: boolean } | null => {
   if (!isMessage(message)) return null;

@@ -4,6 +4,7 @@ import type { Bundle } from "./bundle.ts";
 import { faultPoint } from "./faults.ts";
 import { LOCAL_AUDIENCE, LOCAL_ISSUER, localKeySet } from "./issuer.ts";
 import { Log, LogLevel, Response } from "./miniflare.ts";
+import { mostAwake } from "./open-files.ts";
 import { HOST } from "./ports.ts";
 import { devVariables, faultSetting, localSecrets, rateSetting } from "./settings.ts";
 import { type RuntimeBinding, variable } from "./worker-config.ts";
@@ -50,8 +51,10 @@ export function runtimeOptions(
   { product, sandbox, build }: LocalWorkers,
   runtime: RuntimeProcess,
 ): MiniflareOptions {
+  const awake = mostAwake();
   const values = productVariables(product, {
     ...localSecrets(stateDir),
+    ...(awake === null ? {} : { CROWDPAY_AWAKE: String(awake) }),
     PSP_URL_SANDBOX: address(ports.sandbox),
     LP_URL_SANDBOX: address(ports.sandbox),
     CROWDPAY_WEBHOOK_ALLOW: `${HOST}:${ports.sandbox}`,

@@ -9,7 +9,7 @@ import { localKeyService, SealedFields } from "./sealed-fields.ts";
 import { isRetryable } from "./stub.ts";
 import { META, outage } from "./testing/counter.ts";
 import { at, checkpoint, failure, fill, inside, makeReadModel, newName, rows, verify } from "./testing/drive.ts";
-import { noteAllSent } from "./testing/stored.ts";
+import { noteAllSent, rewriteEvent } from "./testing/stored.ts";
 import { delivered } from "./testing/worker.ts";
 
 const HOUR = 3_600_000;
@@ -569,6 +569,28 @@ describe("the relay", () => {
     expect([...new Set(seqsOf(name))].sort((a, b) => a - b)).toEqual(upTo(201));
     const [row] = await inside(name, ({ actor }) => actor.reads.eventsSince(199, 1));
     expect(sentOf(name).flatMap(({ events }) => events)).toContainEqual(row);
+  });
+
+  test("takes events as they are stored from any one on, and none from where a text is missing", async () => {
+    const name = newName();
+    await fill(name, 12);
+    await inside(name, ({ actor: { log } }, { storage: { sql } }) => {
+      const whole = log.read(0, 500);
+      for (const [after, row] of whole.entries()) {
+        const { prevHash, events } = log.chained(after, 5);
+        expect(prevHash).toBe(row.prev_hash);
+        expect(events.map(({ seq, hash }) => ({ seq, hash }))).toEqual(
+          whole.slice(after, after + 5).map(({ seq, hash }) => ({ seq, hash })),
+        );
+        expect(events.map(({ body }) => JSON.parse(body))).toEqual(
+          whole.slice(after, after + 5).map(({ event }) => event),
+        );
+      }
+      expect(log.chained(whole.length, 5).events).toEqual([]);
+      rewriteEvent(sql, 7, () => "");
+      expect(log.chained(0, 500).events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(log.chained(6, 500).events).toEqual([]);
+    });
   });
 
   test("repeats a beacon at growing gaps while a consumer is behind, and is quiet once it is level", async () => {

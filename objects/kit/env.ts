@@ -32,6 +32,8 @@ const settingsSchema = z.object({
   /** Missing where no liquidity provider is dealt with: only conversions need one, and every object reads these settings. */
   LP_URL_SANDBOX: z.url().optional(),
   LP_API_KEY_SANDBOX: z.string().min(1).optional(),
+  /** Actors that may be woken at once by whoever asks after all of them. Missing where they are on as many machines as there are. */
+  CROWDPAY_AWAKE: z.coerce.number().int().positive().optional(),
   /** Overrides of the shipped risk rules, JSON. */
   CROWDPAY_RISK: z.string().optional(),
   /** Overrides of the shipped fees: JSON such as {"psp":"0.015"}. */

@@ -10,7 +10,7 @@ import { refusalIn } from "../kit/stub.ts";
 import { postingsOf } from "./calls/accounts.ts";
 import { balanceOf, cutPage, moveEpoch, takeCut } from "./cut.ts";
 import { journalBegin, journalStep, type ShardTurn } from "./journal.ts";
-import { AWAKE, Pace } from "./pace.ts";
+import { Pace } from "./pace.ts";
 import { cutMeta } from "./reports.ts";
 import {
   beginCharge,
@@ -65,7 +65,7 @@ describe("a cut that somebody does not answer", () => {
       self,
       1,
       "",
-      new Pace(AWAKE, { now: () => 0, wait: async () => undefined }),
+      new Pace(1, { now: () => 0, wait: async () => undefined }),
     ).then(() => null, refusalIn);
   };
 
@@ -101,7 +101,7 @@ describe("a cut of more accounts than may be awake at once", () => {
     const wait = async (ms: number) => {
       now += ms;
     };
-    const pace = new Pace({ most: 40, windowMs: 20_000 }, { now: () => now, wait });
+    const pace = new Pace(40, { now: () => now, wait });
     const env = { COORDINATORS, ACCOUNTS } as unknown as ObjectEnv;
     const balance = await takeCut(env, { shard: 0, cutShard: async () => page }, 1, "", pace);
     expect(Object.keys(balance.cut.accounts)).toHaveLength(100);

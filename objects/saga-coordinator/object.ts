@@ -22,6 +22,7 @@ import { Intake } from "./intake.ts";
 import { loadSaga, nameActors, SAGA_TIMER, type ShardTurn, TELL_TIMER, WATCH_TIMER } from "./journal.ts";
 import { migrations } from "./migrations.ts";
 import { operateSaga } from "./operations.ts";
+import { Pace } from "./pace.ts";
 import { PERIOD_TIMER, Periods } from "./periods.ts";
 import { cutMeta, Reports, VERIFY_TIMER } from "./reports.ts";
 import { seeTransfer } from "./reversals.ts";
@@ -74,11 +75,12 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     this.#driver = new Driver(actor, port, this.#waiters, env);
     const fees = feeRates(settings.CROWDPAY_FEES);
     this.#intake = new Intake({ actor, driver: this.#driver, waiters: this.#waiters, sealed, env, shard, fees });
-    this.#reports = new Reports(actor, env, shard, {
-      cutShard: (epoch, after) => this.cutShard(epoch, after),
-      directory: (after) => this.directory(after),
-      verifyLog: (after, hash, limit) => this.verifyLog(after, hash, limit),
-    });
+    const self = {
+      cutShard: (epoch: number, after: string | null) => this.cutShard(epoch, after),
+      directory: (after: string | null) => this.directory(after),
+      verifyLog: (after: number, hash: string, limit: number) => this.verifyLog(after, hash, limit),
+    };
+    this.#reports = new Reports(actor, env, shard, self, new Pace(settings.CROWDPAY_AWAKE));
     this.#periods = new Periods(actor, env, shard);
     // Whatever stopped this object, the sagas it left are taken up as it wakes.
     if (actor.closedDoor === null && actor.state.live.length > 0) ctx.waitUntil(this.#driver.resume());
@@ -264,7 +266,8 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     if (timer.kind === SAGA_TIMER) await this.#driver.look(timer.key);
     else if (timer.kind === WATCH_TIMER) this.#driver.watch();
     else if (timer.kind === TELL_TIMER) await this.#driver.tell(timer.key);
-    else if (timer.kind === VERIFY_TIMER) await this.#reports.goOn(timer.key);
+    // It may take minutes, and whatever else is due here would wait for its end. Each batch it keeps moves its timer on.
+    else if (timer.kind === VERIFY_TIMER) this.ctx.waitUntil(this.#reports.goOn(timer.key));
     else if (timer.kind === PERIOD_TIMER) await this.#periods.goOn();
     else if (timer.kind === PRUNE_TIMER) this.#prune();
   }

@@ -2,20 +2,26 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Pace } from "./pace.ts";
 
-const LIMIT = { most: 20, windowMs: 1_000 };
+const WINDOW_MS = 20_000;
+
+/** A clock that goes on by whatever is waited for, and as the test says. */
+const clock = () => {
+  const time = { ms: 1_000 };
+  const wait = async (ms: number) => {
+    time.ms += ms;
+  };
+  return { time, port: { now: () => time.ms, wait } };
+};
 
 /** Lets groups of actors in one after another, each of which takes so long; answers when each came in. */
-const entering = async (groups: readonly { streams: readonly number[]; takesMs: number }[], limit = LIMIT) => {
-  let now = 1_000;
-  const wait = async (ms: number) => {
-    now += ms;
-  };
-  const pace = new Pace(limit, { now: () => now, wait });
+const entering = async (groups: readonly { streams: readonly number[]; takesMs: number }[], most?: number) => {
+  const { time, port } = clock();
+  const pace = new Pace(most, port);
   const entries: { at: number; streams: readonly number[] }[] = [];
   for (const { streams, takesMs } of groups) {
     await pace.letIn(streams.map(String));
-    entries.push({ at: now, streams });
-    now += takesMs;
+    entries.push({ at: time.ms, streams });
+    time.ms += takesMs;
   }
   return entries;
 };
@@ -26,24 +32,48 @@ const tens = (groups: number, offset = 0) =>
   }));
 
 describe("actors that are woken one after another", () => {
-  it("are all woken without delay as long as they are few", async () => {
-    const entries = await entering(tens(10), { most: 100, windowMs: 20_000 });
-    expect(entries.map(({ at }) => at)).toEqual(Array.from({ length: 10 }, (_, index) => 1_000 + index * 30));
+  it("are all woken without delay as long as they are few, or where there is no limit", async () => {
+    const atOnce = Array.from({ length: 10 }, (_, index) => 1_000 + index * 30);
+    expect((await entering(tens(10), 100)).map(({ at }) => at)).toEqual(atOnce);
+    expect((await entering(tens(10))).map(({ at }) => at)).toEqual(atOnce);
   });
 
   it("wait until those before them sleep once they are many", async () => {
-    expect((await entering(tens(5))).map(({ at }) => at)).toEqual([1_000, 1_030, 2_000, 2_030, 3_000]);
+    expect((await entering(tens(5), 20)).map(({ at }) => at)).toEqual([1_000, 1_030, 21_000, 21_030, 41_000]);
   });
 
   it("do not wait while they are awake already", async () => {
-    const again = await entering([...tens(2), ...tens(2), ...tens(1, 20)]);
-    expect(again.map(({ at }) => at)).toEqual([1_000, 1_030, 1_060, 1_090, 2_060]);
+    const again = await entering([...tens(2), ...tens(2), ...tens(1, 20)], 20);
+    expect(again.map(({ at }) => at)).toEqual([1_000, 1_030, 1_060, 1_090, 21_060]);
+  });
+
+  it("do not wait for a time to come, should the clock have gone back", async () => {
+    const { time, port } = clock();
+    const pace = new Pace(10, port);
+    await pace.letIn(tens(1)[0]?.streams.map(String) ?? []);
+    time.ms -= 900;
+    await pace.letIn(["11"]);
+    expect(time.ms).toBe(100);
+  });
+
+  it("are let in by turns where several ask, however large their groups", async () => {
+    const { port } = clock();
+    const pace = new Pace(10, port);
+    const order: string[] = [];
+    const ask = async (who: string, each: number) => {
+      for (let round = 0; round < 3; round++) {
+        await pace.letIn(Array.from({ length: each }, (_, index) => `${who}${round}.${index}`));
+        order.push(who);
+      }
+    };
+    await Promise.all([ask("large", 8), ask("small", 4)]);
+    expect(order).toEqual(["large", "small", "large", "small", "large", "small"]);
   });
 
   it("let others in between one group and the next", async () => {
     const order: string[] = [];
     const wait = () => new Promise((resolve) => setTimeout(resolve));
-    const pace = new Pace(LIMIT, { now: () => 0, wait });
+    const pace = new Pace(10, { now: () => 0, wait });
     setTimeout(() => order.push("another"));
     for (const group of ["first", "second"]) {
       await pace.letIn([group]);
@@ -54,14 +84,14 @@ describe("actors that are woken one after another", () => {
 
   it("are never more than so many in any window", async () => {
     const streams = fc.uniqueArray(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 25 });
-    const group = fc.record({ streams, takesMs: fc.integer({ min: 0, max: 400 }) });
+    const group = fc.record({ streams, takesMs: fc.integer({ min: 0, max: 8_000 }) });
     await fc.assert(
       fc.asyncProperty(fc.array(group, { maxLength: 60 }), async (groups) => {
-        const entries = await entering(groups);
+        const entries = await entering(groups, 20);
         entries.forEach(({ at }, last) => {
-          const within = entries.filter((other, index) => index <= last && other.at > at - LIMIT.windowMs);
+          const within = entries.filter((other, index) => index <= last && other.at > at - WINDOW_MS);
           const awake = new Set(within.flatMap((entry) => entry.streams)).size;
-          expect(awake <= LIMIT.most || within.length === 1, `${awake} within a window at ${at}`).toBe(true);
+          expect(awake <= 20 || within.length === 1, `${awake} within a window at ${at}`).toBe(true);
         });
       }),
     );

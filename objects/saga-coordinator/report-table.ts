@@ -1,6 +1,6 @@
 export type ReportKind = "cut" | "verify";
 
-/** A value may be 2 MB of UTF-8 on the platform: a third of that in UTF-16 units always fits. */
+/** A value may be 2 MB of UTF-8 on the platform: a third of that in UTF-16 units always fits. Names and reasons are ASCII, so no character is cut in two. */
 const PART = 600_000;
 
 /**

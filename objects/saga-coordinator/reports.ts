@@ -5,7 +5,7 @@ import { isoTime } from "../kit/clock.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { startTimeout } from "../kit/timeout.ts";
 import { takeCut } from "./cut.ts";
-import { AWAKE, Pace } from "./pace.ts";
+import type { Pace } from "./pace.ts";
 import { ReportTable } from "./report-table.ts";
 import type { ShardState } from "./state.ts";
 import { allStreams, type VerifyJob, verifySome } from "./verify.ts";
@@ -26,13 +26,14 @@ export class Reports {
   readonly #env: ObjectEnv;
   readonly #shard: number;
   readonly #self: Self;
-  readonly #pace = new Pace(AWAKE);
+  readonly #pace: Pace;
   #cutting: Promise<TrialBalance> | null = null;
   readonly #verifying = new Set<string>();
   /** Jobs of a shard that may not write: they last as long as its memory. */
   readonly #unwritten = new Map<string, VerifyJob>();
 
-  constructor(actor: Actor<ShardState>, env: ObjectEnv, shard: number, self: Self) {
+  constructor(actor: Actor<ShardState>, env: ObjectEnv, shard: number, self: Self, pace: Pace) {
+    this.#pace = pace;
     this.#actor = actor;
     this.#kept = new ReportTable(actor.sql);
     this.#env = env;
@@ -57,7 +58,8 @@ export class Reports {
     await this.#self.cutShard(epoch, null);
     const self = { shard: this.#shard, cutShard: this.#self.cutShard };
     const balance = await takeCut(this.#env, self, epoch, takenAt, this.#pace);
-    this.#kept.write("cut", "cut", balance);
+    // Whole or not at all, though nothing of it is an event.
+    this.#actor.turn(() => this.#kept.write("cut", "cut", balance));
     return balance;
   }
 
@@ -73,8 +75,7 @@ export class Reports {
       progress: { done: 0, total: streams.length },
     };
     this.#keep({ report, after: "" });
-    // A run that breaks off is gone on with by its timer.
-    const ended = this.goOn(id, streams).catch(() => undefined);
+    const ended = this.goOn(id, streams);
     const patience = Promise.withResolvers<void>();
     const callOff = startTimeout(waitMs, patience.resolve);
     await Promise.race([ended, patience.promise]);
@@ -86,23 +87,30 @@ export class Reports {
     return this.#job(id)?.report ?? null;
   }
 
-  /** Goes on with a run where its last kept batch left it. */
+  /** Goes on with a run where its last kept batch left it. Never rejects: one that breaks off is gone on with by its timer. */
   async goOn(id: string, known?: readonly string[]): Promise<void> {
     if (this.#verifying.has(id)) return;
     this.#verifying.add(id);
     try {
-      const self = { stream: this.#actor.log.stream, verifyLog: this.#self.verifyLog };
-      const cut = this.#kept.read<TrialBalance>("cut");
-      const streams = known ?? (await this.#streams());
-      let job = this.#job(id);
-      let left = streams.filter((stream) => stream > (job?.after ?? ""));
-      while (job !== null && !job.report.done) {
-        job = await verifySome(this.#env, job, left, self, cut, this.#pace);
-        this.#keep(job);
-        left = left.slice(left.indexOf(job.after) + 1);
-      }
+      await this.#verify(id, known);
+    } catch (error) {
+      console.error(`verification ${id} broke off: ${error instanceof Error ? error.message : "failed"}`);
     } finally {
       this.#verifying.delete(id);
+    }
+  }
+
+  async #verify(id: string, known?: readonly string[]): Promise<void> {
+    let job = this.#job(id);
+    if (job === null || job.report.done) return;
+    const { after } = job;
+    const self = { stream: this.#actor.log.stream, verifyLog: this.#self.verifyLog };
+    const cut = this.#kept.read<TrialBalance>("cut");
+    let left = (known ?? (await this.#streams())).filter((stream) => stream > after);
+    while (!job.report.done) {
+      job = await verifySome(this.#env, job, left, self, cut, this.#pace);
+      this.#keep(job);
+      left = left.slice(left.indexOf(job.after) + 1);
     }
   }
 

@@ -57,7 +57,7 @@ export const cutTransfers = sqliteTable(
   (table) => [primaryKey({ columns: [table.epoch, table.transfer] })],
 );
 
-/** Shard 0: finished cuts (newest kept) and verification runs. */
+/** Shard 0: finished cuts (newest kept) and verification runs, a long one in parts (`report-table.ts`). */
 export const reports = sqliteTable("reports", {
   id: text("id").primaryKey(),
   kind: text("kind").notNull(),

@@ -9,7 +9,8 @@ import { metric } from "./metrics.ts";
 /** Most messages one redrive sends. */
 export const MAX_REDRIVE = 100;
 /** A queue takes 256 kB in one call; some of it is the platform's. */
-const MAX_SEND_CHARS = 200_000;
+const MAX_SEND_BYTES = 200_000;
+const utf8 = new TextEncoder();
 /** Statements of one D1 batch. */
 const PARKED_AT_ONCE = 50;
 
@@ -95,14 +96,15 @@ export const listDeadLetters = async (db: D1Database, page: Page): Promise<Listi
 /** Cuts what is to be sent into calls the queue takes; a message is at most 128 kB, so each call holds at least one. */
 const sendGroups = <R extends { body: string }>(rows: readonly R[]): R[][] => {
   const groups: R[][] = [];
-  let chars = Number.POSITIVE_INFINITY;
+  let bytes = Number.POSITIVE_INFINITY;
   for (const row of rows) {
-    if (chars + row.body.length > MAX_SEND_CHARS) {
+    const size = utf8.encode(row.body).length;
+    if (bytes + size > MAX_SEND_BYTES) {
       groups.push([]);
-      chars = 0;
+      bytes = 0;
     }
     groups.at(-1)?.push(row);
-    chars += row.body.length;
+    bytes += size;
   }
   return groups;
 };

@@ -60,7 +60,7 @@ export const lastOf = (run: Run): number => (run.events.length === 0 ? 0 : run.f
 
 /**
  * Joins the runs of one stream behind a checkpoint, whatever came twice, late or not at all. Where two runs tell of the same
- * event the earlier in the list is believed. The runs are sound by themselves (see `runFault`).
+ * event the earlier in the list is believed. The runs are sound by themselves (see `openedFault` and `runFault`).
  */
 export const planRun = (checkpoint: Checkpoint, runs: readonly Run[]): RunPlan => {
   const rows = new Map<number, LogRow>();

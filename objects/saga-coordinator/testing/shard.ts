@@ -18,6 +18,7 @@ import { cutPage, moveEpoch } from "../cut.ts";
 import { Driver } from "../driver.ts";
 import { Intake } from "../intake.ts";
 import { loadSaga, SAGA_TIMER, TELL_TIMER, WATCH_TIMER } from "../journal.ts";
+import { Pace } from "../pace.ts";
 import { cutMeta, Reports } from "../reports.ts";
 import { fold, type ShardState } from "../state.ts";
 import { Waiters } from "../waiters.ts";
@@ -176,11 +177,12 @@ export class Shard {
     const driver = new Driver(asActor, port, waiters, env, this.#around.chance, this.#around.calls);
     const fees = feeRates(undefined);
     const intake = new Intake({ actor: asActor, driver, waiters, sealed, env, shard: this.number, fees, timeout });
-    const reports = new Reports(asActor, env, this.number, {
-      cutShard: (epoch, after) => this.cutShard(epoch, after),
+    const self = {
+      cutShard: (epoch: number, after: string | null) => this.cutShard(epoch, after),
       directory: async () => ({ streams: [], next: null }),
       verifyLog: () => Promise.reject(new Error("not here")),
-    });
+    };
+    const reports = new Reports(asActor, env, this.number, self, new Pace());
     const parts = { driver, intake, reports, actor, waiters };
     this.#parts = parts;
     void actor.timers.wake();
