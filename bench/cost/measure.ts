@@ -12,7 +12,7 @@ import type { Server } from "../../tests/support/server.ts";
 import { FLOWS, type Flow, type Ground, meetEverybody, meterOf, prepare } from "./flows.ts";
 
 /** Switches the meter on; see `objects/kit/meter`. On a busy machine the liquidity providers are given time: what is counted is no race. */
-export const METERED = { CROWDPAY_METER: "on", CROWDPAY_FX: JSON.stringify({ deadline_ms: 2_000 }) };
+export const METERED = { CROWDPAY_METER: "on", CROWDPAY_FX: JSON.stringify({ deadline_ms: 4_000 }) };
 
 /** Longer than the relay gathers before it sends: after so long without a count nothing is left to follow, milliseconds. */
 const QUIET_MS = 1_000;
