@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bodyHash, canonicalJson, chainHash, type EventBody, GENESIS_HASH, upcast } from "./events.ts";
+import { EVENT } from "./event.fixture.ts";
+import { bodyHash, canonicalJson, chainHash, GENESIS_HASH, upcast } from "./events.ts";
 
 const BODY = '{"amount":"12.34","note":"é💶"}';
 
@@ -46,20 +47,6 @@ describe("the canonical text of a body", () => {
     }
   });
 });
-
-const EVENT: EventBody = {
-  stream: "pod/pod_1",
-  seq: "1",
-  id: "evt_1",
-  type: "pod.created",
-  version: "1",
-  recorded_at: "2026-01-01T00:00:00.000Z",
-  effective_at: "2026-01-01T00:00:00.000Z",
-  correlation: "req_1",
-  causation: null,
-  principal: { user: "ann", client_id: "app" },
-  data: { name: "trip", members: [{ user: "ann" }] },
-};
 
 test("an event at its type's current version is read as it is stored", () => {
   expect(upcast(EVENT)).toBe(EVENT);

@@ -1,22 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { EVENT } from "./event.fixture.ts";
 import { canonicalJson, chainHash, type EventBody, GENESIS_HASH, type JsonObject } from "./events.ts";
 import { beacon, countOf, MAX_RUN_EVENTS, openRun, type RunMessage } from "./run-message.ts";
 
-const STREAM = "pod/pod_1";
-const EVENT: EventBody = {
-  stream: STREAM,
-  seq: "1",
-  id: "evt_1",
-  type: "pod.created",
-  version: "1",
-  recorded_at: "2026-01-01T00:00:00.000Z",
-  effective_at: "2026-01-01T00:00:00.000Z",
-  correlation: "req_1",
-  causation: null,
-  principal: { user: "ann", client_id: "app" },
-  data: { name: "trip", members: [{ user: "ann" }] },
-};
+const STREAM = EVENT.stream;
 
 /** The message of a log whose events say this, whole. */
 const messageOf = (events: readonly object[], from = 1): RunMessage => {

@@ -29,9 +29,10 @@ export const beacon = (stream: string, from: number, head: number): RunMessage =
   events: "",
 });
 
+const linesIn = ({ events }: Pick<RunMessage, "events">): string[] => (events === "" ? [] : events.split("\n"));
+
 /** How many events a message brings. */
-export const countOf = ({ events }: Pick<RunMessage, "events">): number =>
-  events === "" ? 0 : events.split("\n").length;
+export const countOf = (message: Pick<RunMessage, "events">): number => linesIn(message).length;
 
 /**
  * The shape of a message, by hand: a schema library took longer over each event than all that is done with it. What an event
@@ -95,7 +96,7 @@ const bodyIn = (line: string): EventBody | null => {
 export const openRun = (message: unknown): { run: Run; asHashed: boolean } | null => {
   if (!isMessage(message)) return null;
   const { stream, from, head } = message;
-  const lines = message.events === "" ? [] : message.events.split("\n");
+  const lines = linesIn(message);
   if (lines.length > MAX_RUN_EVENTS) return null;
   const events: LogRow[] = [];
   let prevHash = message.prev_hash;

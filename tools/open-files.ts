@@ -5,8 +5,14 @@ const SHARE = 0.6;
 
 type Report = { userLimits?: { open_files?: { soft?: number | string } } };
 
+const reportOfProcess = (): Report => {
+  // Else it looks up the names of all connections' ends. Node's types do not know the setting yet.
+  Object.assign(process.report, { excludeNetwork: true });
+  return process.report.getReport() as Report;
+};
+
 /** Actors that may be woken at once by whoever asks after all of them; null where files are without end, or nobody says. */
-export const mostAwake = (report: Report = process.report.getReport() as Report): number | null => {
+export const mostAwake = (report: Report = reportOfProcess()): number | null => {
   const files = report.userLimits?.open_files?.soft;
   return typeof files === "number" ? Math.max(1, Math.floor((files * SHARE) / FILES_AN_ACTOR)) : null;
 };

@@ -13,22 +13,36 @@ export type StoredRow = StoredEvent;
 export const MAX_ROW_EVENTS = 64;
 export const MAX_ROW_CHARS = 100_000;
 
-/** The rows of these events, in order: whole commits as a rule. */
-export const packRows = (events: readonly StoredEvent[]): StoredRow[] => {
-  const rows: StoredRow[] = [];
-  let held = 0;
-  for (const { seq, body, hash } of events) {
-    const last = rows.at(-1);
-    if (last === undefined || held === MAX_ROW_EVENTS || last.body.length + body.length >= MAX_ROW_CHARS) {
-      rows.push({ seq, body, hash });
-      held = 1;
+/** What a row and a queue message may hold: so many events and, joined as lines, so many characters. */
+export type Bounds = { readonly events: number; readonly chars: number };
+
+/** Events in order, in as few groups as their bounds allow; one that is longer by itself is a group of its own. */
+export const inGroups = (events: readonly StoredEvent[], most: Bounds): StoredEvent[][] => {
+  const groups: StoredEvent[][] = [];
+  let chars = 0;
+  for (const event of events) {
+    const last = groups.at(-1);
+    chars += 1 + event.body.length;
+    if (last === undefined || last.length === most.events || chars > most.chars) {
+      groups.push([event]);
+      chars = event.body.length;
     } else {
-      rows[rows.length - 1] = { seq, body: `${last.body}\n${body}`, hash: `${last.hash}\n${hash}` };
-      held++;
+      last.push(event);
     }
   }
-  return rows;
+  return groups;
 };
+
+/** The texts of these events, a line each. */
+export const linesOf = (events: readonly StoredEvent[]): string => events.map(({ body }) => body).join("\n");
+
+/** The rows of these events, in order: whole commits as a rule. */
+export const packRows = (events: readonly StoredEvent[]): StoredRow[] =>
+  inGroups(events, { events: MAX_ROW_EVENTS, chars: MAX_ROW_CHARS }).map((group) => ({
+    seq: group.at(-1)?.seq ?? 0,
+    body: linesOf(group),
+    hash: group.map(({ hash }) => hash).join("\n"),
+  }));
 
 /** The events of a row, in order. Where it was tampered with and a line is missing, so is that event's text: it cannot be verified. */
 export const unpackRow = ({ seq, body, hash }: StoredRow): StoredEvent[] => {

@@ -30,8 +30,8 @@ describe("a log is cut into runs", () => {
   });
 
   test("of 40,000 characters, line breaks included: one more begins another", () => {
-    expect(cut(2, storedOf([30_000, 9_998]))).toHaveLength(1);
-    expect(cut(2, storedOf([30_000, 9_999]))).toHaveLength(2);
+    expect(cut(2, storedOf([30_000, 9_999]))).toHaveLength(1);
+    expect(cut(2, storedOf([30_000, 10_000]))).toHaveLength(2);
   });
 
   test("that fit into a message and two of them into a call, whatever characters they are of", () => {

@@ -2,7 +2,7 @@ import type { Clock } from "../../schema/ids.ts";
 import { beacon, countOf, MAX_RUN_CHARS, MAX_RUN_EVENTS, type RunMessage } from "../../schema/run-message.ts";
 import type { Archive } from "./archive.ts";
 import type { EventLog } from "./event-log.ts";
-import type { StoredEvent } from "./log-rows.ts";
+import { inGroups, linesOf, type StoredEvent } from "./log-rows.ts";
 import type { Timers } from "./timers.ts";
 
 export const RELAY_TIMER = "relay";
@@ -45,22 +45,10 @@ export type LogPort = RelayPort & { archive?: Archive };
 
 /** Cuts events into runs of at most 64 and 40,000 characters; a run holds at least one event, however large. */
 export const cutRuns = (stream: string, head: number, before: string, events: readonly StoredEvent[]): RunMessage[] => {
-  const runs: StoredEvent[][] = [];
-  let chars = 0;
-  for (const event of events) {
-    const last = runs.at(-1);
-    chars += event.body.length + 1;
-    if (last === undefined || last.length >= MAX_RUN_EVENTS || chars > MAX_RUN_CHARS) {
-      runs.push([event]);
-      chars = event.body.length + 1;
-    } else {
-      last.push(event);
-    }
-  }
   let prevHash = before;
-  return runs.map((run) => {
+  return inGroups(events, { events: MAX_RUN_EVENTS, chars: MAX_RUN_CHARS }).map((run) => {
     const [from, hash] = [run[0]?.seq ?? 0, run.at(-1)?.hash ?? ""];
-    const message = { stream, from, head, prev_hash: prevHash, hash, events: run.map(({ body }) => body).join("\n") };
+    const message = { stream, from, head, prev_hash: prevHash, hash, events: linesOf(run) };
     prevHash = hash;
     return message;
   });
