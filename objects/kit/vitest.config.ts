@@ -11,8 +11,8 @@ export default defineConfig({
   test: {
     name: "kit",
     include: ["**/*.workerd.test.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     isolate: false,
     maxWorkers: 1,
   },

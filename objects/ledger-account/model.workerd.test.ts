@@ -49,7 +49,7 @@ const figures = async (name: string, currency: string) => {
 const one = ([answer]: AccountAnswer[]): AccountAnswer => answer ?? expect.unreachable();
 
 test("an account on the real runtime says and holds what the reference ledger does, evicted at any moment", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const answers = new Map<string, number>();
   const words = new Map<string, number>();

@@ -168,7 +168,7 @@ const leftOf = (crowd: Crowd, user: string): bigint => {
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
 
-test("no charge is lost or doubled by kills at random moments under load", { timeout: 400_000 }, async ({
+test("no charge is lost or doubled by kills at random moments under load", { timeout: 600_000 }, async ({
   onTestFailed,
 }) => {
   console.log(`SEED=${seed}`);

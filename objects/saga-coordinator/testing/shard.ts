@@ -222,11 +222,11 @@ export class Shard {
       WATCH_TIMER,
     );
     const alarm = this.disk.storage.alarm;
-    const listed = this.#parts === null ? null : new Set(this.#parts.actor.state.live);
+    const listed = this.#parts?.actor.state.live;
     return (rows.toArray() as { id: string; due_at: number | null }[])
       .filter(
         ({ id, due_at }) =>
-          listed?.has(id) === false ||
+          listed?.includes(id) === false ||
           due_at === null ||
           alarm === null ||
           alarm > Math.max(due_at, this.#sim.now + 30_000),
