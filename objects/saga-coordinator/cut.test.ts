@@ -6,11 +6,11 @@ import type { CutAnswer } from "../../schema/rpc/account.ts";
 import type { ShardCut } from "../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../schema/sagas.ts";
 import type { ObjectEnv } from "../kit/env.ts";
+import { Pace } from "../kit/pace.ts";
 import { refusalIn } from "../kit/stub.ts";
 import { postingsOf } from "./calls/accounts.ts";
 import { balanceOf, cutPage, moveEpoch, takeCut } from "./cut.ts";
 import { journalBegin, journalStep, type ShardTurn } from "./journal.ts";
-import { Pace } from "./pace.ts";
 import { cutMeta } from "./reports.ts";
 import {
   beginCharge,

@@ -6,10 +6,10 @@ import type { AccountRpc, CutAnswer } from "../../schema/rpc/account.ts";
 import type { CoordinatorRpc, ShardCut, TrialBalance } from "../../schema/rpc/coordinator.ts";
 import { shardName, streamOf } from "../../schema/streams.ts";
 import type { ObjectEnv } from "../kit/env.ts";
+import type { Pace } from "../kit/pace.ts";
 import { ClosedDoor, callActor, refusalIn } from "../kit/stub.ts";
 import { postingsOf, transferOf } from "./calls/accounts.ts";
 import { openTransfers, type ShardTurn } from "./journal.ts";
-import type { Pace } from "./pace.ts";
 
 type CutTransfer = ShardCut["transfers"][number];
 /** Transfers, and accounts, on one page. */

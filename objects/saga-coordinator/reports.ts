@@ -3,9 +3,9 @@ import type { CoordinatorRpc, TrialBalance, VerifyReport } from "../../schema/rp
 import type { Actor } from "../kit/actor.ts";
 import { isoTime } from "../kit/clock.ts";
 import type { ObjectEnv } from "../kit/env.ts";
+import type { Pace } from "../kit/pace.ts";
 import { startTimeout } from "../kit/timeout.ts";
 import { takeCut } from "./cut.ts";
-import type { Pace } from "./pace.ts";
 import { ReportTable } from "./report-table.ts";
 import type { ShardState } from "./state.ts";
 import { allStreams, type VerifyJob, verifySome } from "./verify.ts";

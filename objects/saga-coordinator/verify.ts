@@ -5,9 +5,9 @@ import type { CoordinatorRpc, TrialBalance, VerifyReport } from "../../schema/rp
 import { HOUSE_STREAMS, shardName } from "../../schema/streams.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { keeperOf } from "../kit/keepers.ts";
+import type { Pace } from "../kit/pace.ts";
 import { callActor } from "../kit/stub.ts";
 import { type KeptHead, keptHeads } from "./kept-heads.ts";
-import type { Pace } from "./pace.ts";
 
 /** Actors verified side by side. */
 const WIDTH = 8;

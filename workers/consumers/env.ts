@@ -13,6 +13,8 @@ export type ConsumerEnv = {
   RISK_PROFILES: Namespace;
   FX_DESKS: Namespace;
   REBUILDS: Queue<RebuildOrder>;
+  /** Actors that may be woken at once by whoever asks after all of them. */
+  CROWDPAY_AWAKE?: string;
   FAULTS?: NonNullable<ObjectEnv["FAULTS"]>;
   /** Test only: the seed of what the events queue does wrong. Means nothing unless `FAULTS` is bound. */
   CROWDPAY_QUEUE_FAULTS?: string;

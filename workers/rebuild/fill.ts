@@ -22,6 +22,7 @@ const fillTogether = async (
   let open = [...streams];
   for (let first = true; open.length > 0; first = false) {
     if (!first) await ports.beat();
+    await ports.letIn(open, ports.beat);
     const { checkpoints } = await readStanding(ports.db, generation, open);
     const runs = new Map<string, Run[]>();
     await inParallel(PULLS_AT_ONCE, open, async (stream) => {

@@ -1,3 +1,4 @@
+import { Pace } from "../../objects/kit/pace.ts";
 import { callActor } from "../../objects/kit/stub.ts";
 import { routeStream } from "../../schema/ids.ts";
 import type { CoordinatorRpc } from "../../schema/rpc/coordinator.ts";
@@ -11,12 +12,22 @@ export type RebuildPorts = Omit<ProjectionPorts, "generation"> & {
   directory(shard: number, after: string | null, limit: number): Promise<{ streams: string[]; next: string | null }>;
   /** Has streams named in a directory that none names yet. */
   name(streams: readonly string[]): Promise<void>;
+  /** Resolves when these actors may be asked for their logs; meanwhile it beats. */
+  letIn(streams: readonly string[], beat: () => Promise<void>): Promise<void>;
   /** Called every so often in a long step. */
   beat(): Promise<void>;
 };
 
-/** The real ones; the beat is the rebuild's that takes a step. */
+/** An actor that was asked is awake for less than two turns of ten seconds, and so in at most three. */
+const TURNS_AWAKE = 3;
+
+/** A turn's pace: it does not know whom the turns before it woke. */
+const paceOf = ({ CROWDPAY_AWAKE: most }: ConsumerEnv): Pace =>
+  new Pace(most === undefined ? undefined : Math.max(1, Math.floor(Number(most) / TURNS_AWAKE)));
+
+/** The real ones, for one turn; the beat is the rebuild's that takes a step. */
 export const rebuildPorts = (env: ConsumerEnv): Omit<RebuildPorts, "beat"> => {
+  const pace = paceOf(env);
   const ask =
     (shard: number) =>
     <T>(call: (actor: CoordinatorRpc) => Promise<T>): Promise<T> =>
@@ -25,6 +36,7 @@ export const rebuildPorts = (env: ConsumerEnv): Omit<RebuildPorts, "beat"> => {
     db: env.READ_MODEL,
     pull: pullFrom(env),
     now: Date.now,
+    letIn: (streams, beat) => pace.letIn(streams, beat),
     directory: (shard, after, limit) => ask(shard)((actor) => actor.directory(after, limit)),
     async name(streams) {
       for (const [shard, group] of Map.groupBy(streams, routeStream)) {

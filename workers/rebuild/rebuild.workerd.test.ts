@@ -92,6 +92,7 @@ const portsOf = ({ actors = new Actors(), ...given }: Given = {}): Omit<RebuildP
   db,
   pull: actors.pull,
   now: Date.now,
+  letIn: async () => undefined,
   ...directoryOf(STREAMS.filter((stream) => !stream.startsWith("saga/"))),
   ...given,
 });
@@ -314,6 +315,39 @@ describe("more streams that lag than one look names", () => {
     expect(pods(await tables())).toEqual(pods(reference));
     expect(most).toBeLessThanOrEqual(64);
     expect(beats).toBeGreaterThan(20);
+  });
+});
+
+describe("actors that sleep", () => {
+  it("are asked for their logs only once they were let in, however often they are asked", async () => {
+    const actors = new Actors();
+    const awake = new Set<string>();
+    const early: string[] = [];
+    const pull: Pull = (stream, ...asked) => {
+      if (!awake.has(stream)) early.push(stream);
+      return actors.pull(stream, ...asked);
+    };
+    const letIn = async (streams: readonly string[]) => {
+      for (const stream of streams) awake.add(stream);
+    };
+    expect(await rebuildAll({ pull, letIn })).toMatchObject({ phase: "done", rows: ROWS });
+    expect(early).toEqual([]);
+    expect([...awake]).toEqual(expect.arrayContaining([...STREAMS]));
+  });
+
+  it("may keep a rebuild waiting longer than one without a driver is left alone", async () => {
+    let refused = 0;
+    const letIn = async (_: readonly string[], beat: () => Promise<void>) => {
+      await db
+        .prepare("UPDATE rebuilds SET updated_at = ?")
+        .bind(new Date(Date.now() - STALE_MS).toISOString())
+        .run();
+      await beat();
+      const another = await beginRebuild(db, ids.next("rbd", Date.now()), "olga", Date.now());
+      if ("running" in another) refused++;
+    };
+    expect(await rebuildAll({ letIn })).toMatchObject({ phase: "done", rows: ROWS });
+    expect(refused).toBeGreaterThan(0);
   });
 });
 

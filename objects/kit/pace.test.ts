@@ -42,6 +42,30 @@ describe("actors that are woken one after another", () => {
     expect((await entering(tens(5), 20)).map(({ at }) => at)).toEqual([1_000, 1_030, 21_000, 21_030, 41_000]);
   });
 
+  it("have whoever waits for them say every three seconds that it is there", async () => {
+    const { time, port } = clock();
+    const pace = new Pace(10, port);
+    const said: number[] = [];
+    const say = async () => said.push(time.ms);
+    await pace.letIn(["a"], say);
+    await pace.letIn(
+      Array.from({ length: 10 }, (_, index) => String(index)),
+      say,
+    );
+    expect(said).toEqual([4_000, 7_000, 10_000, 13_000, 16_000, 19_000, 21_000]);
+  });
+
+  it("are let in after one whose caller gave up waiting", async () => {
+    const { time, port } = clock();
+    const pace = new Pace(1, port);
+    await pace.letIn(["a"]);
+    const gone = pace.letIn(["b"], () => Promise.reject(new Error("superseded")));
+    const next = pace.letIn(["c"]);
+    await expect(gone).rejects.toThrow("superseded");
+    await next;
+    expect(time.ms).toBe(21_000);
+  });
+
   it("do not wait while they are awake already", async () => {
     const again = await entering([...tens(2), ...tens(2), ...tens(1, 20)], 20);
     expect(again.map(({ at }) => at)).toEqual([1_000, 1_030, 1_060, 1_090, 21_060]);

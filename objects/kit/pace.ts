@@ -1,5 +1,7 @@
 /** An actor that is awake sleeps ten to twenty seconds after its last call. */
 const SLEEPS_WITHIN_MS = 20_000;
+/** The longest a caller goes without a word while it waits. */
+const LONGEST_WAIT_MS = 3_000;
 
 /** The platform's; a test's own are of its own time. */
 export type PaceTime = { readonly now: () => number; readonly wait: (ms: number) => Promise<unknown> };
@@ -23,17 +25,24 @@ export class Pace {
     this.#time = time;
   }
 
-  /** Resolves when all of them may be asked; a group larger than the limit is let in alone. */
-  letIn(streams: readonly string[]): Promise<void> {
-    this.#turn = this.#turn.then(() => this.#enter(streams));
-    return this.#turn;
+  /**
+   * Resolves when all of them may be asked; a group larger than the limit is let in alone. `meanwhile` is called every three seconds
+   * of a wait, and rejects it when it rejects itself.
+   */
+  letIn(streams: readonly string[], meanwhile: () => Promise<unknown> = async () => undefined): Promise<void> {
+    const entered = this.#turn.then(() => this.#enter(streams, meanwhile));
+    this.#turn = entered.catch(() => undefined);
+    return entered;
   }
 
-  async #enter(streams: readonly string[]): Promise<void> {
+  async #enter(streams: readonly string[], meanwhile: () => Promise<unknown>): Promise<void> {
     // Calls between actors of one process are no I/O, and the local runtime looks at its sockets and timers only when there is
     // nothing else to do: without a pause a long run would keep everybody out until its end.
     await this.#time.wait(0);
-    for (let ms = this.#fullFor(streams); ms > 0; ms = this.#fullFor(streams)) await this.#time.wait(ms);
+    for (let ms = this.#fullFor(streams); ms > 0; ms = this.#fullFor(streams)) {
+      await this.#time.wait(Math.min(ms, LONGEST_WAIT_MS));
+      await meanwhile();
+    }
     if (this.#most === Number.POSITIVE_INFINITY) return;
     const now = this.#time.now();
     for (const stream of streams) {
