@@ -80,6 +80,17 @@ describe("actors that are woken one after another", () => {
     expect(time.ms).toBe(100);
   });
 
+  it("wait for those whom an earlier asker has let in, where both go by the same list", async () => {
+    const { time, port } = clock();
+    const awake = new Map<string, number>();
+    await new Pace(10, port, awake).letIn(Array.from({ length: 8 }, (_, index) => `early${index}`));
+    time.ms += 500;
+    await new Pace(10, port, awake).letIn(["a", "b"]);
+    expect(time.ms).toBe(1_500);
+    await new Pace(10, port, awake).letIn(["c"]);
+    expect(time.ms).toBe(21_000);
+  });
+
   it("are let in by turns where several ask, however large their groups", async () => {
     const { port } = clock();
     const pace = new Pace(10, port);

@@ -3,6 +3,9 @@ const SLEEPS_WITHIN_MS = 20_000;
 /** The longest a caller goes without a word while it waits. */
 const LONGEST_WAIT_MS = 3_000;
 
+/** Who may still be awake, and when they were last let in: in that order. */
+export type Awake = Map<string, number>;
+
 /** The platform's; a test's own are of its own time. */
 export type PaceTime = { readonly now: () => number; readonly wait: (ms: number) => Promise<unknown> };
 
@@ -15,14 +18,17 @@ const PLATFORM: PaceTime = { now: () => Date.now(), wait: (ms) => scheduler.wait
 export class Pace {
   readonly #most: number;
   readonly #time: PaceTime;
-  /** Who may still be awake, and when they were last let in: in that order. */
-  readonly #awake = new Map<string, number>();
+  readonly #awake: Awake;
   #turn: Promise<void> = Promise.resolve();
 
-  /** `most`: actors awake at once. Without end where they are on as many machines as there are. */
-  constructor(most = Number.POSITIVE_INFINITY, time: PaceTime = PLATFORM) {
+  /**
+   * `most`: actors awake at once. Without end where they are on as many machines as there are. `awake`: whom others have let in, where
+   * they go on one after another.
+   */
+  constructor(most = Number.POSITIVE_INFINITY, time: PaceTime = PLATFORM, awake: Awake = new Map()) {
     this.#most = most;
     this.#time = time;
+    this.#awake = awake;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { Pace } from "../../objects/kit/pace.ts";
+import { type Awake, Pace } from "../../objects/kit/pace.ts";
 import { callActor } from "../../objects/kit/stub.ts";
 import { routeStream } from "../../schema/ids.ts";
 import type { CoordinatorRpc } from "../../schema/rpc/coordinator.ts";
@@ -18,16 +18,17 @@ export type RebuildPorts = Omit<ProjectionPorts, "generation"> & {
   beat(): Promise<void>;
 };
 
-/** An actor that was asked is awake for less than two turns of ten seconds, and so in at most three. */
-const TURNS_AWAKE = 3;
-
-/** A turn's pace: it does not know whom the turns before it woke. */
-const paceOf = ({ CROWDPAY_AWAKE: most }: ConsumerEnv): Pace =>
-  new Pace(most === undefined ? undefined : Math.max(1, Math.floor(Number(most) / TURNS_AWAKE)));
+/**
+ * Whom the turns before this one have woken. Kept by this isolate alone: where the limit is set, all actors live in the process that
+ * it lives in.
+ */
+const awake: Awake = new Map();
 
 /** The real ones, for one turn; the beat is the rebuild's that takes a step. */
 export const rebuildPorts = (env: ConsumerEnv): Omit<RebuildPorts, "beat"> => {
-  const pace = paceOf(env);
+  const { CROWDPAY_AWAKE: most } = env;
+  // A pace a turn: what one request waits for is no other's to be woken by.
+  const pace = new Pace(most === undefined ? undefined : Number(most), undefined, awake);
   const ask =
     (shard: number) =>
     <T>(call: (actor: CoordinatorRpc) => Promise<T>): Promise<T> =>
