@@ -131,7 +131,7 @@ async function follow(ask: Ask, { id }: Rebuild): Promise<Rebuild> {
     if (body.phase === "failed" || body.phase === "superseded") {
       throw new Error(`the rebuild ${id} has ${body.phase === "failed" ? `failed: ${body.error}` : "been superseded"}`);
     }
-    if (Date.now() - Date.parse(body.updated_at) > LOST_MS) {
+    if (Math.abs(Date.now() - Date.parse(body.updated_at)) > LOST_MS) {
       throw new Error(`the rebuild ${id} has been silent for ${LOST_MS / 1000} s, in the phase ${body.phase}`);
     }
     await delay(100);

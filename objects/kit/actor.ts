@@ -218,7 +218,7 @@ export class Actor<S> {
     verifyLog: async (after, prevHash, limit) => {
       const verdict = await this.history.verify(after, prevHash, limit);
       // A hash that is not this log's own proves nothing against it: the caller may have it wrong.
-      if (verdict.failure !== null && this.log.hashAt(after) === prevHash) this.#shut(verdict.failure);
+      if (verdict.failure !== null && (await this.history.hashAt(after)) === prevHash) this.#shut(verdict.failure);
       return verdict;
     },
   };

@@ -1,4 +1,5 @@
 import type { LogRow } from "../../schema/events.ts";
+import { type Bounds, groupsOf } from "../../schema/groups.ts";
 
 /** An event as it is stored: `body` is the text that is hashed, `hash` the chain's hash after it. */
 export type StoredEvent = Pick<LogRow, "seq" | "hash"> & { body: string };
@@ -13,32 +14,16 @@ export type StoredRow = StoredEvent;
 export const MAX_ROW_EVENTS = 64;
 export const MAX_ROW_CHARS = 100_000;
 
-/** What a row and a queue message may hold: so many events and, joined as lines, so many characters. */
-export type Bounds = { readonly events: number; readonly chars: number };
-
-/** Events in order, in as few groups as their bounds allow; one that is longer by itself is a group of its own. */
-export const inGroups = (events: readonly StoredEvent[], most: Bounds): StoredEvent[][] => {
-  const groups: StoredEvent[][] = [];
-  let chars = 0;
-  for (const event of events) {
-    const last = groups.at(-1);
-    chars += 1 + event.body.length;
-    if (last === undefined || last.length === most.events || chars > most.chars) {
-      groups.push([event]);
-      chars = event.body.length;
-    } else {
-      last.push(event);
-    }
-  }
-  return groups;
-};
+/** Events in order, in groups whose texts are so many, and joined by line breaks so long, at most; one that is longer stands alone. */
+export const inGroups = (events: readonly StoredEvent[], most: Bounds): StoredEvent[][] =>
+  groupsOf(events, ({ body }) => body.length, most);
 
 /** The texts of these events, a line each. */
 export const linesOf = (events: readonly StoredEvent[]): string => events.map(({ body }) => body).join("\n");
 
 /** The rows of these events, in order: whole commits as a rule. */
 export const packRows = (events: readonly StoredEvent[]): StoredRow[] =>
-  inGroups(events, { events: MAX_ROW_EVENTS, chars: MAX_ROW_CHARS }).map((group) => ({
+  inGroups(events, { count: MAX_ROW_EVENTS, size: MAX_ROW_CHARS }).map((group) => ({
     seq: group.at(-1)?.seq ?? 0,
     body: linesOf(group),
     hash: group.map(({ hash }) => hash).join("\n"),

@@ -10,7 +10,7 @@ const clock = () => {
   const wait = async (ms: number) => {
     time.ms += ms;
   };
-  return { time, port: { now: () => time.ms, wait } };
+  return { time, port: { now: () => time.ms, wait, awake: new Map<string, number>() } };
 };
 
 /** Lets groups of actors in one after another, each of which takes so long; answers when each came in. */
@@ -80,14 +80,13 @@ describe("actors that are woken one after another", () => {
     expect(time.ms).toBe(100);
   });
 
-  it("wait for those whom an earlier asker has let in, where both go by the same list", async () => {
+  it("wait for those whom anybody has let in, for all are awake in one process", async () => {
     const { time, port } = clock();
-    const awake = new Map<string, number>();
-    await new Pace(10, port, awake).letIn(Array.from({ length: 8 }, (_, index) => `early${index}`));
+    await new Pace(10, port).letIn(Array.from({ length: 8 }, (_, index) => `early${index}`));
     time.ms += 500;
-    await new Pace(10, port, awake).letIn(["a", "b"]);
+    await new Pace(10, port).letIn(["a", "b"]);
     expect(time.ms).toBe(1_500);
-    await new Pace(10, port, awake).letIn(["c"]);
+    await new Pace(10, port).letIn(["c"]);
     expect(time.ms).toBe(21_000);
   });
 
@@ -108,7 +107,7 @@ describe("actors that are woken one after another", () => {
   it("let others in between one group and the next", async () => {
     const order: string[] = [];
     const wait = () => new Promise((resolve) => setTimeout(resolve));
-    const pace = new Pace(10, { now: () => 0, wait });
+    const pace = new Pace(10, { now: () => 0, wait, awake: new Map() });
     setTimeout(() => order.push("another"));
     for (const group of ["first", "second"]) {
       await pace.letIn([group]);

@@ -3,13 +3,16 @@ const SLEEPS_WITHIN_MS = 20_000;
 /** The longest a caller goes without a word while it waits. */
 const LONGEST_WAIT_MS = 3_000;
 
-/** Who may still be awake, and when they were last let in: in that order. */
-export type Awake = Map<string, number>;
+/** Where actors are awake; a test's is a world of its own. */
+export type PacePort = {
+  readonly now: () => number;
+  readonly wait: (ms: number) => Promise<unknown>;
+  /** Who may still be awake, and when they were last let in: in that order. */
+  readonly awake: Map<string, number>;
+};
 
-/** The platform's; a test's own are of its own time. */
-export type PaceTime = { readonly now: () => number; readonly wait: (ms: number) => Promise<unknown> };
-
-const PLATFORM: PaceTime = { now: () => Date.now(), wait: (ms) => scheduler.wait(ms) };
+/** Of this process, and so of whoever asks in it: where there is a limit, all actors live in the one that this module is loaded in. */
+const PLATFORM: PacePort = { now: () => Date.now(), wait: (ms) => scheduler.wait(ms), awake: new Map() };
 
 /**
  * For whoever asks after every actor there is, and so wakes them, however long each has slept: lets in so many that no more are awake
@@ -17,18 +20,13 @@ const PLATFORM: PaceTime = { now: () => Date.now(), wait: (ms) => scheduler.wait
  */
 export class Pace {
   readonly #most: number;
-  readonly #time: PaceTime;
-  readonly #awake: Awake;
+  readonly #port: PacePort;
   #turn: Promise<void> = Promise.resolve();
 
-  /**
-   * `most`: actors awake at once. Without end where they are on as many machines as there are. `awake`: whom others have let in, where
-   * they go on one after another.
-   */
-  constructor(most = Number.POSITIVE_INFINITY, time: PaceTime = PLATFORM, awake: Awake = new Map()) {
+  /** `most`: actors awake at once. Without end where they are on as many machines as there are. */
+  constructor(most = Number.POSITIVE_INFINITY, port: PacePort = PLATFORM) {
     this.#most = most;
-    this.#time = time;
-    this.#awake = awake;
+    this.#port = port;
   }
 
   /**
@@ -44,29 +42,29 @@ export class Pace {
   async #enter(streams: readonly string[], meanwhile: () => Promise<unknown>): Promise<void> {
     // Calls between actors of one process are no I/O, and the local runtime looks at its sockets and timers only when there is
     // nothing else to do: without a pause a long run would keep everybody out until its end.
-    await this.#time.wait(0);
+    await this.#port.wait(0);
     for (let ms = this.#fullFor(streams); ms > 0; ms = this.#fullFor(streams)) {
-      await this.#time.wait(Math.min(ms, LONGEST_WAIT_MS));
+      await this.#port.wait(Math.min(ms, LONGEST_WAIT_MS));
       await meanwhile();
     }
     if (this.#most === Number.POSITIVE_INFINITY) return;
-    const now = this.#time.now();
+    const now = this.#port.now();
     for (const stream of streams) {
-      this.#awake.delete(stream);
-      this.#awake.set(stream, now);
+      this.#port.awake.delete(stream);
+      this.#port.awake.set(stream, now);
     }
   }
 
   /** Milliseconds until there may be room; none when there is. */
   #fullFor(streams: readonly string[]): number {
-    const now = this.#time.now();
-    for (const [stream, at] of this.#awake) {
+    const now = this.#port.now();
+    for (const [stream, at] of this.#port.awake) {
       // A clock that was set back says nothing of who came before.
       if (at > now - SLEEPS_WITHIN_MS && at <= now) break;
-      this.#awake.delete(stream);
+      this.#port.awake.delete(stream);
     }
-    const others = streams.filter((stream) => !this.#awake.has(stream)).length;
-    const [oldest] = this.#awake.values();
-    return oldest === undefined || this.#awake.size + others <= this.#most ? 0 : oldest + SLEEPS_WITHIN_MS - now;
+    const others = streams.filter((stream) => !this.#port.awake.has(stream)).length;
+    const [oldest] = this.#port.awake.values();
+    return oldest === undefined || this.#port.awake.size + others <= this.#most ? 0 : oldest + SLEEPS_WITHIN_MS - now;
   }
 }

@@ -46,7 +46,7 @@ export type LogPort = RelayPort & { archive?: Archive };
 /** Cuts events into runs of at most 64 and 40,000 characters; a run holds at least one event, however large. */
 export const cutRuns = (stream: string, head: number, before: string, events: readonly StoredEvent[]): RunMessage[] => {
   let prevHash = before;
-  return inGroups(events, { events: MAX_RUN_EVENTS, chars: MAX_RUN_CHARS }).map((run) => {
+  return inGroups(events, { count: MAX_RUN_EVENTS, size: MAX_RUN_CHARS }).map((run) => {
     const [from, hash] = [run[0]?.seq ?? 0, run.at(-1)?.hash ?? ""];
     const message = { stream, from, head, prev_hash: prevHash, hash, events: linesOf(run) };
     prevHash = hash;

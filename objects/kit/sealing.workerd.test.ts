@@ -436,6 +436,15 @@ describe("what is sealed cannot be changed unnoticed", () => {
     expect(await at(name).add("1")).toBe(String(Number(total) + 1));
   });
 
+  test("shuts the door whatever page of a sealed segment a verification begins at", async () => {
+    await rewrite((lines) => lines.with(41, flip(lines[41])));
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    expect((await walk(name, 30)).failure?.seq).toBe(142);
+    expect((await kept(name)).door?.detail).toContain("seq 142");
+    await restore();
+    expect((await kept(name)).door).toBeNull();
+  });
+
   test("nor what is not sealed yet, though a snapshot lies past it: waking skips it, verification does not", async () => {
     const name = newName("sealing");
     for (const count of [300, 300]) await fill(name, count);

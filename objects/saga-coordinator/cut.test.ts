@@ -7,6 +7,7 @@ import type { ShardCut } from "../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../schema/sagas.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import { Pace } from "../kit/pace.ts";
+import { MAX_PARAMETER_CHARS } from "../kit/parameters.ts";
 import { refusalIn } from "../kit/stub.ts";
 import { postingsOf } from "./calls/accounts.ts";
 import { balanceOf, cutPage, moveEpoch, takeCut } from "./cut.ts";
@@ -65,7 +66,7 @@ describe("a cut that somebody does not answer", () => {
       self,
       1,
       "",
-      new Pace(1, { now: () => 0, wait: async () => undefined }),
+      new Pace(1, { now: () => 0, wait: async () => undefined, awake: new Map() }),
     ).then(() => null, refusalIn);
   };
 
@@ -101,7 +102,7 @@ describe("a cut of more accounts than may be awake at once", () => {
     const wait = async (ms: number) => {
       now += ms;
     };
-    const pace = new Pace(40, { now: () => now, wait });
+    const pace = new Pace(40, { now: () => now, wait, awake: new Map() });
     const env = { COORDINATORS, ACCOUNTS } as unknown as ObjectEnv;
     const balance = await takeCut(env, { shard: 0, cutShard: async () => page }, 1, "", pace);
     expect(Object.keys(balance.cut.accounts)).toHaveLength(100);
@@ -296,6 +297,30 @@ describe("a shard in a cut", () => {
     actor.turn((turn) => journalStep(turn, hedge, { ...posting, tag: turn.state.cutEpoch }));
     expect(cutPage(actor.sql, 2, "a").accounts).toEqual(["fx:EUR#3", "lp:lp-b:EUR#3"]);
     expect(openAt(actor, 2).map(({ id }) => id)).toEqual([hedge.input.transfer]);
+  });
+
+  it("stores transfers of as many legs as there may be, however many of them are open", () => {
+    const actor = shard();
+    const legs = Array.from({ length: 100 }, (_, at) =>
+      legOf(at % 2 === 0 ? "bank:sandbox:EUR#3" : "fee:EUR#3", at % 2 === 0 ? "debit" : "credit", 100n, String(at)),
+    );
+    const bound: number[] = [];
+    const exec = actor.sql.exec.bind(actor.sql);
+    actor.turn((turn) => {
+      for (let at = 0; at < 120; at++) {
+        const begun = { ...beginTransfer(legs), id: `${SAGA}${at}` };
+        journalBegin(turn, { ...begun, input: { ...begun.input, transfer: `trf_${at}` } }, null);
+      }
+      vi.spyOn(turn.sql, "exec").mockImplementation((query, ...values) => {
+        bound.push(...values.map((value) => String(value).length));
+        return exec(query, ...values);
+      });
+      moveEpoch(turn, 1, cutMeta);
+    });
+    vi.restoreAllMocks();
+    expect(cutPage(actor.sql, 1, null).transfers).toHaveLength(120);
+    expect(Math.max(...bound)).toBeGreaterThan(100_000);
+    expect(Math.max(...bound)).toBeLessThanOrEqual(MAX_PARAMETER_CHARS + 2);
   });
 
   it("hands out more than a page, transfers first and then accounts", () => {

@@ -7,6 +7,7 @@ import type { CoordinatorRpc, ShardCut, TrialBalance } from "../../schema/rpc/co
 import { shardName, streamOf } from "../../schema/streams.ts";
 import type { ObjectEnv } from "../kit/env.ts";
 import type { Pace } from "../kit/pace.ts";
+import { jsonChunks } from "../kit/parameters.ts";
 import { ClosedDoor, callActor, refusalIn } from "../kit/stub.ts";
 import { postingsOf, transferOf } from "./calls/accounts.ts";
 import { openTransfers, type ShardTurn } from "./journal.ts";
@@ -29,12 +30,12 @@ export const moveEpoch = (turn: ShardTurn, epoch: number, meta: Parameters<Shard
     legs: postingsOf(saga, epoch).map(({ leg, transfer }) => ({ ...leg, transfer })),
   }));
   turn.sql.exec("DELETE FROM cut_transfers WHERE epoch < ?", epoch);
-  for (let from = 0; from < open.length; from += PAGE) {
+  for (const chunk of jsonChunks(open)) {
     turn.sql.exec(
       `INSERT OR REPLACE INTO cut_transfers (epoch, transfer, legs)
        SELECT ?, value->>'id', value->'legs' FROM json_each(?)`,
       epoch,
-      JSON.stringify(open.slice(from, from + PAGE)),
+      chunk,
     );
   }
 };

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Saga } from "../../schema/sagas.ts";
 import { Driver } from "./driver.ts";
-import { SAGA_TIMER, WATCH_TIMER } from "./journal.ts";
+import { SAGA_TIMER, TELL_TIMER, WATCH_TIMER } from "./journal.ts";
 import type { Shard } from "./testing/shard.ts";
 import { charge, fund, POD, transfer } from "./testing/stories.ts";
 import { World } from "./testing/world.ts";
@@ -68,6 +68,27 @@ describe("a live saga", () => {
     await begun();
     await world.run(60_000, () => shard.isIdle);
     expect([only().status, timers()]).toEqual(["parked", []]);
+  });
+
+  it("is watched though more pods than timers run at once do not answer what they are told, and those are told in the end", async () => {
+    for (let each = 0; each < 6; each++) charge(world, shard, "tok_wrong_amount", 2_000n, 0);
+    await world.run(60_000, () => shard.sagas.length === 6 && shard.isIdle && shard.hasTold);
+    const parked = shard.sagas.map(({ id }) => id);
+    charge(world, shard, "tok_ok", 2_000n, 0);
+    await world.run(5_000, () => shard.sagas.length > 6);
+    const silent = vi.spyOn(world.network, "call").mockReturnValue(new Promise(() => undefined));
+    world.at(shard, () => {
+      const { actor } = shard.parts;
+      actor.turn((turn) => {
+        for (const id of parked) turn.timers.set(TELL_TIMER, id, turn.now);
+      });
+    });
+    await world.run(25_000, () => false);
+    expect(timersOf(WATCH_TIMER)[0]?.due_at).toBeGreaterThan(world.sim.now);
+    expect(shard.hasTold).toBe(false);
+    silent.mockRestore();
+    await world.run(120_000, () => shard.isIdle && shard.hasTold);
+    expect([shard.isIdle, shard.hasTold]).toEqual([true, true]);
   });
 
   it("that nobody answers is tried at growing gaps, and not more often however long it takes", async () => {

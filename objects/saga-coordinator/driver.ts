@@ -166,8 +166,18 @@ export class Driver {
     this.#actor.turn(watchOn);
   }
 
-  /** Tells a charge's pod that it was parked or taken up again, until the pod has it. Throws when it could not be told. */
-  async tell(id: string): Promise<void> {
+  /**
+   * Tells a charge's pod that it was parked or taken up again. It is not waited for: pods that do not answer would hold up whatever else
+   * is due. Its timer comes back until the pod has it.
+   */
+  tell(id: string): void {
+    const telling = this.#tell(id)
+      .catch((error) => console.error(`no pod was told of ${id}: ${error instanceof Error ? error.message : "failed"}`))
+      .finally(() => this.#begun.delete(telling));
+    this.#begun.add(telling);
+  }
+
+  async #tell(id: string): Promise<void> {
     const saga = loadSaga(this.#actor.sql, id);
     if (saga !== null) await announceStanding(saga, this.#port);
     this.#actor.turn((turn) => {
@@ -176,7 +186,7 @@ export class Driver {
     });
   }
 
-  /** Resolves when the drives that timers have begun until now are over. */
+  /** Resolves when what timers have begun until now is over. */
   async looked(): Promise<void> {
     await Promise.all(this.#begun);
   }

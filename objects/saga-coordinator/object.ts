@@ -265,7 +265,7 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
   async #onTimer(timer: Timer): Promise<void> {
     if (timer.kind === SAGA_TIMER) await this.#driver.look(timer.key);
     else if (timer.kind === WATCH_TIMER) this.#driver.watch();
-    else if (timer.kind === TELL_TIMER) await this.#driver.tell(timer.key);
+    else if (timer.kind === TELL_TIMER) this.#driver.tell(timer.key);
     // It may take minutes, and whatever else is due here would wait for its end. Each batch it keeps moves its timer on.
     else if (timer.kind === VERIFY_TIMER) this.ctx.waitUntil(this.#reports.goOn(timer.key));
     else if (timer.kind === PERIOD_TIMER) await this.#periods.goOn();

@@ -1,6 +1,6 @@
+import { jsonChunks } from "../../objects/kit/parameters.ts";
 import { PROJECTOR } from "../../schema/read-model.ts";
 import { type Generation, tableIn } from "./generation.ts";
-import { jsonChunks } from "./parameters.ts";
 import type { Checkpoint } from "./runs.ts";
 
 /** A stream's checkpoint and what it comes to there; null where that is no record of its own, or nothing yet. */

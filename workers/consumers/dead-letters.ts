@@ -1,5 +1,6 @@
 import { desc, isNull, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { groupsOf } from "../../schema/groups.ts";
 import { type DeadLetterReason, deadLetters } from "../../schema/read-model.ts";
 import type { RunMessage } from "../../schema/run-message.ts";
 import { clipLimit, keyPart, type Listing, oneOf, type Page, toListing } from "../read-model/page.ts";
@@ -93,22 +94,6 @@ export const listDeadLetters = async (db: D1Database, page: Page): Promise<Listi
   );
 };
 
-/** Cuts what is to be sent into calls the queue takes; a message is at most 128 kB, so each call holds at least one. */
-const sendGroups = <R extends { body: string }>(rows: readonly R[]): R[][] => {
-  const groups: R[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const row of rows) {
-    const size = utf8.encode(row.body).length;
-    if (bytes + size > MAX_SEND_BYTES) {
-      groups.push([]);
-      bytes = 0;
-    }
-    groups.at(-1)?.push(row);
-    bytes += size;
-  }
-  return groups;
-};
-
 /**
  * Sends parked messages to the events queue again and marks them: those named, or the oldest that were never redriven. At most
  * 100 a call; answers how many. Safe to repeat: what has been applied is skipped by its checkpoint, what fails is parked anew.
@@ -127,7 +112,8 @@ export const redrive = async (
     .where(wanted)
     .orderBy(deadLetters.parkedAt, deadLetters.id)
     .limit("ids" in choice ? MAX_REDRIVE : clipLimit(choice.limit, MAX_REDRIVE));
-  for (const group of sendGroups(rows)) {
+  // A message is at most 128 kB, and so is in a call that the queue takes.
+  for (const group of groupsOf(rows, ({ body }) => utf8.encode(body).length, { size: MAX_SEND_BYTES })) {
     await env.EVENTS.sendBatch(group.map(({ body }) => ({ body: JSON.parse(body) as RunMessage })));
     await db
       .update(deadLetters)

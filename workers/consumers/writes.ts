@@ -1,8 +1,8 @@
+import { jsonChunks } from "../../objects/kit/parameters.ts";
 import type { ChargeRecord } from "../../schema/charges.ts";
 import type { entries, members } from "../../schema/read-model.ts";
 import type { Saga } from "../../schema/sagas.ts";
 import { type Generation, tableIn } from "./generation.ts";
-import { jsonChunks } from "./parameters.ts";
 
 export type EntryPage = typeof entries.$inferSelect;
 export type MemberRow = typeof members.$inferSelect;

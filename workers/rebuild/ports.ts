@@ -1,4 +1,4 @@
-import { type Awake, Pace } from "../../objects/kit/pace.ts";
+import { Pace } from "../../objects/kit/pace.ts";
 import { callActor } from "../../objects/kit/stub.ts";
 import { routeStream } from "../../schema/ids.ts";
 import type { CoordinatorRpc } from "../../schema/rpc/coordinator.ts";
@@ -18,17 +18,11 @@ export type RebuildPorts = Omit<ProjectionPorts, "generation"> & {
   beat(): Promise<void>;
 };
 
-/**
- * Whom the turns before this one have woken. Kept by this isolate alone: where the limit is set, all actors live in the process that
- * it lives in.
- */
-const awake: Awake = new Map();
-
 /** The real ones, for one turn; the beat is the rebuild's that takes a step. */
 export const rebuildPorts = (env: ConsumerEnv): Omit<RebuildPorts, "beat"> => {
   const { CROWDPAY_AWAKE: most } = env;
   // A pace a turn: what one request waits for is no other's to be woken by.
-  const pace = new Pace(most === undefined ? undefined : Number(most), undefined, awake);
+  const pace = new Pace(most === undefined ? undefined : Number(most));
   const ask =
     (shard: number) =>
     <T>(call: (actor: CoordinatorRpc) => Promise<T>): Promise<T> =>

@@ -231,6 +231,14 @@ describe("a rebuild", () => {
     expect(await drive(portsOf(), third)).toMatchObject({ phase: "done", rows: ROWS });
   });
 
+  it("takes the place of one that was last heard of in a time to come: the clock was set back", async () => {
+    const first = await begin(5_000_000);
+    expect(await beginRebuild(db, "rbd_second", "olga", 5_000_000 - STALE_MS + 1)).toEqual({ running: first.id });
+    const third = await begin(5_000_000 - 3_600_000);
+    expect(await loadRebuild(db, first.id)).toMatchObject({ phase: "superseded" });
+    expect(await drive(portsOf(), third)).toMatchObject({ phase: "done", rows: ROWS });
+  });
+
   it("does not exchange tables that are behind the ones that serve", async () => {
     await projectAll();
     const amnesiac = new Actors(LOGS.map((log) => log.length - 1));

@@ -10,7 +10,7 @@ export class Superseded extends Error {
   override readonly name = "Superseded";
 }
 
-/** A rebuild whose row has not been written for this long has lost its driver: the next one takes its place. Milliseconds. */
+/** A rebuild whose row has not been written for this long has lost its driver: the next one takes its place. A time to come, where the clock was set back, says as little. Milliseconds. */
 export const STALE_MS = 10_000;
 
 const ENDED: readonly RebuildPhase[] = ["done", "failed", "superseded"];
@@ -37,10 +37,10 @@ export const beginRebuild = async (
       .prepare(
         `INSERT INTO read_model (id, epoch, rebuild, shadowed, named) VALUES (1, 1, ?1, 0, 0)
          ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1, rebuild = excluded.rebuild, shadowed = 0
-         WHERE NOT EXISTS (SELECT 1 FROM rebuilds WHERE rebuilds.id = read_model.rebuild AND updated_at > ?2
+         WHERE NOT EXISTS (SELECT 1 FROM rebuilds WHERE rebuilds.id = read_model.rebuild AND updated_at > ?2 AND updated_at < ?4
            AND phase IN (SELECT value FROM json_each(?3)))`,
       )
-      .bind(id, new Date(now - STALE_MS).toISOString(), RUNNING),
+      .bind(id, new Date(now - STALE_MS).toISOString(), RUNNING, new Date(now + STALE_MS).toISOString()),
     db
       .prepare(
         `INSERT INTO rebuilds (id, step, phase, position, streams, rows, differ, differences, principal, started_at, updated_at)

@@ -264,7 +264,7 @@ export class Shard {
       async (timer) => {
         if (timer.kind === SAGA_TIMER) await driver.look(timer.key);
         else if (timer.kind === WATCH_TIMER) driver.watch();
-        else if (timer.kind === TELL_TIMER) await driver.tell(timer.key);
+        else if (timer.kind === TELL_TIMER) driver.tell(timer.key);
         else actor.timers.set(timer.kind, timer.key, this.#sim.now + 6 * 3_600_000);
       },
       (timer, error) => console.error(`timer ${timer.kind} ${timer.key}: ${String(error)}`),
