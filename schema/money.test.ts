@@ -8,6 +8,7 @@ import {
   canonicalMoney,
   convertIndicative,
   feeOf,
+  figureOf,
   formatMinor,
   fromMinor,
   inRange,
@@ -67,6 +68,24 @@ describe("money on the wire", () => {
   ])("missing decimals are filled up: %s %s is %d minor units", (amount, currency, minor, canonical) => {
     expect(toMinor({ amount, currency })).toBe(minor);
     expect(canonicalMoney({ amount, currency })).toEqual({ amount: canonical, currency });
+  });
+
+  test("a figure is read however large it has become, and with its sign", () => {
+    expect(figureOf("27670116110564327421", "ISK")).toBe(3n * MAX_MINOR);
+    expect(figureOf("-92233720368547758.08", "EUR")).toBe(-MAX_MINOR - 1n);
+    fc.assert(
+      fc.property(
+        fc.bigInt(-(2n ** 127n), 2n ** 127n),
+        fc.constantFrom("JPY", "EUR", "KWD", "CLF"),
+        (minor, currency) => {
+          expect(figureOf(formatMinor(minor, currency), currency)).toBe(minor);
+        },
+      ),
+    );
+    for (const text of ["", "-", "--1", "1.", "01", "1.001", "1e3", "9".repeat(40)]) {
+      expect(() => figureOf(text, "EUR")).toThrow("not a figure in EUR");
+    }
+    expect(() => figureOf("1", "XXX")).toThrow("not a figure in XXX");
   });
 
   test("zero and amounts past 2^63-1 are well formed but out of range", () => {

@@ -45,11 +45,28 @@ export function parseMinor(amount: string, currency: string, options?: { signed?
   const negative = options?.signed === true && amount.startsWith("-");
   const digits = negative ? amount.slice(1) : amount;
   if (!isCurrency(currency) || !UNSIGNED.test(digits)) return null;
+  const minor = minorOf(digits, currency);
+  return minor === null || !negative ? minor : -minor;
+}
+
+/** Null where there are more decimals than the currency has. */
+function minorOf(digits: string, currency: string): bigint | null {
   const decimals = decimalsOf(digits);
   const exponent = exponentOf(currency);
-  if (decimals > exponent) return null;
-  const minor = BigInt(digits.replace(".", "") + "0".repeat(exponent - decimals));
-  return negative ? -minor : minor;
+  return decimals > exponent ? null : BigInt(digits.replace(".", "") + "0".repeat(exponent - decimals));
+}
+
+/** As long as what any number of transfers can come to. */
+const FIGURE = /^-?(?:0|[1-9][0-9]{0,38})(?:\.[0-9]{1,4})?$/;
+
+/**
+ * Minor units of a figure that an account has computed: a counter, a balance. Unlike an amount it may lie beyond
+ * {@link MAX_MINOR}, for the house's accounts take whatever they are sent. Throws an Error for anything else: that is a bug.
+ */
+export function figureOf(text: string, currency: string): bigint {
+  const minor = FIGURE.test(text) && isCurrency(currency) ? minorOf(text.replace("-", ""), currency) : null;
+  if (minor === null) throw new Error(`not a figure in ${currency}: ${JSON.stringify(text)}`);
+  return text.startsWith("-") ? -minor : minor;
 }
 
 /** A decimal string with exactly the currency's decimals; "-" before a negative. Throws an Error for an unknown currency. */

@@ -12,7 +12,8 @@ import { SAGA_KINDS, SAGA_STATUSES, STEP_STATUSES } from "./sagas.ts";
 
 export const named = <T extends z.ZodType>(id: string, schema: T): T => schema.meta({ id });
 
-export const decimal = z.string().regex(/^-?\d{1,19}(\.\d{1,4})?$/);
+/** An amount, or a figure: what any number of amounts come to. */
+export const decimal = z.string().regex(/^-?\d{1,39}(\.\d{1,4})?$/);
 export const currency = z.string().refine(isCurrency).meta({ pattern: "^[A-Z]{3}$" });
 export const time = z.iso.datetime();
 export const hash = z.string().regex(/^[0-9a-f]{64}$/);

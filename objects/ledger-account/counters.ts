@@ -57,8 +57,8 @@ export const release = (counters: Counters, { debit, credit }: Totals): Counters
   hold(counters, { debit: -debit, credit: -credit });
 
 /**
- * Whether posted and pending together stay within 2^63−1 on each side. Pending counts, so that the post of a hold, which may not
- * be refused, never overflows.
+ * Whether posted and pending together stay within 2^63−1 on each side, as a governed account's do. Pending counts, so that the post
+ * of a hold, which may not be refused, never overflows.
  */
 export const withinRange = (counters: Counters): boolean =>
   counters.debitsPosted + counters.debitsPending <= MAX_MINOR &&

@@ -223,14 +223,22 @@ describe("bounds", () => {
     expect(said(account.apply(opOn(WALLET, "post", "trf_direct", credit(1n))))).toBe("posted");
   });
 
-  test("a counter reaches 2^63-1 and not one past it, holds included", () => {
-    const account = new Bench(PSP, { counters: { ...ZERO, debitsPosted: MAX_MINOR - 10n } });
-    expect(said(account.apply(opOn(PSP, "reserve", "trf_hold", debit(4n))))).toBe("reserved");
-    expect(said(account.apply(opOn(PSP, "post", "trf_over", debit(7n))))).toBe("amount_out_of_range");
-    expect(said(account.apply(opOn(PSP, "reserve", "trf_also", debit(7n))))).toBe("amount_out_of_range");
-    expect(said(account.apply(opOn(PSP, "post", "trf_fits", debit(6n))))).toBe("posted");
-    expect(said(account.apply(opOn(PSP, "post", "trf_hold", debit(4n))))).toBe("posted");
-    expect(account.state.counters.debitsPosted).toBe(MAX_MINOR);
+  test("a counter of a wallet reaches 2^63-1 and not one past it, holds included", () => {
+    const account = funded({ counters: { ...ZERO, creditsPosted: MAX_MINOR - 10n } });
+    expect(said(account.apply(opOn(WALLET, "reserve", "trf_hold", credit(4n))))).toBe("reserved");
+    expect(said(account.apply(opOn(WALLET, "post", "trf_over", credit(7n))))).toBe("amount_out_of_range");
+    expect(said(account.apply(opOn(WALLET, "reserve", "trf_also", credit(7n))))).toBe("amount_out_of_range");
+    expect(said(account.apply(opOn(WALLET, "post", "trf_fits", credit(6n))))).toBe("posted");
+    expect(said(account.apply(opOn(WALLET, "post", "trf_hold", credit(4n))))).toBe("posted");
+    expect(account.state.counters.creditsPosted).toBe(MAX_MINOR);
+  });
+
+  test("a house account's counters have none: what was decided elsewhere is taken, and read again", () => {
+    const account = new Bench(PSP, { counters: { ...ZERO, debitsPosted: MAX_MINOR } });
+    for (const id of ["trf_1", "trf_2"])
+      expect(said(account.apply(opOn(PSP, "post", id, debit(MAX_MINOR))))).toBe("posted");
+    expect(account.state.counters.debitsPosted).toBe(3n * MAX_MINOR);
+    expect(fold.decode(fold.encode(account.state))).toEqual(account.state);
   });
 
   test.each([

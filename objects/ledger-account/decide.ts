@@ -61,7 +61,8 @@ export const postsText = ({ posts }: AccountOp): string | null => (posts === und
  *     caller: throws, and says nothing of the transfer. It is no stored no: the hold said yes, so that it can always be posted
  *  3. the account was opened, or this operation may open it → `not_found`
  *  4. status: frozen takes no reserve and nothing out → `account_frozen`; closing likewise, closed nothing → `account_closed`
- *  5. each amount, and each counter after it with what is pending, is in range → `amount_out_of_range`
+ *  5. each amount is in range, and of a governed account each counter after it with what is pending → `amount_out_of_range`. Nobody asks
+ *     a house account first: it takes what was decided elsewhere, without end
  *  6. the floor → `insufficient_funds`   7. the cap → `limit_exceeded`   8. open holds → `overloaded`
  * A hold that is posted or voided passes 3 to 8: it was judged when it was made, and one that said yes can always post.
  */
@@ -176,7 +177,7 @@ const judge = (
   if (!legs.every((leg) => inRange(leg.amount))) {
     return reject("amount_out_of_range", "an amount is zero or above 2^63-1 minor units").rejection;
   }
-  if (!withinRange(post(state.counters, totals))) {
+  if (account.governed && !withinRange(post(state.counters, totals))) {
     return reject("amount_out_of_range", "the account's counters would leave their range").rejection;
   }
   // A reserve has one side, so that a pending credit never pays for a pending debit; legs of a post are netted.

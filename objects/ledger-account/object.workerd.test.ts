@@ -128,7 +128,13 @@ describe("an account", () => {
     expect(await post(bank, "trf_2", debit(1n))).toMatchObject({ balance: String(MAX_MINOR) });
     await evict(bank);
     expect(await at(bank).describe()).toMatchObject({ debits_posted: String(MAX_MINOR) });
-    expect(said(await post(bank, "trf_3", debit(1n)))).toBe("amount_out_of_range");
+    expect(await post(bank, "trf_3", debit(MAX_MINOR))).toMatchObject({ balance: String(2n * MAX_MINOR) });
+    await evict(bank);
+    expect(await at(bank).describe()).toMatchObject({ debits_posted: String(2n * MAX_MINOR) });
+    expect(await at(bank).balanceAt({ seq: 4 })).toMatchObject({
+      ok: true,
+      value: { debits_posted: String(2n * MAX_MINOR) },
+    });
   });
 
   test.each(["wallet:ana", "psp:sandbox:EUR", "pod:nobody:EUR"])("has a physical name, not %s", async (name) => {

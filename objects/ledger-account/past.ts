@@ -1,5 +1,5 @@
 import { GENESIS_HASH, type LogRow, upcast } from "../../schema/events.ts";
-import { formatMinor, fromMinor, toMinor } from "../../schema/money.ts";
+import { figureOf, formatMinor, fromMinor, toMinor } from "../../schema/money.ts";
 import { accept, type Result, reject } from "../../schema/rejections.ts";
 import type { BalanceRecord, Counters, TransferEvent } from "../../schema/rpc/account.ts";
 import type { History } from "../kit/history.ts";
@@ -29,7 +29,7 @@ export const postedAfter = async (history: History, currency: string, seq: numbe
   const row = await newestUpTo(history, seq, movesMoney);
   if (row === null) return { debit: 0n, credit: 0n };
   const { counters } = upcast(row.event).data as unknown as { counters: Counters };
-  const minor = (amount: string): bigint => toMinor({ amount, currency });
+  const minor = (figure: string): bigint => figureOf(figure, currency);
   return { debit: minor(counters.debits_posted), credit: minor(counters.credits_posted) };
 };
 

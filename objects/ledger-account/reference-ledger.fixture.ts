@@ -143,7 +143,7 @@ export class ReferenceLedger {
     if (this.status === "closing" && (op === "reserve" || out)) return "account_closed";
     if (this.status === "closed") return "account_closed";
     if (parts.some((part) => part < 1n || part > MAX)) return "amount_out_of_range";
-    if (this.posted[side] + this.pending(side) + sum > MAX) return "amount_out_of_range";
+    if (this.governed && this.posted[side] + this.pending(side) + sum > MAX) return "amount_out_of_range";
     if (this.floor !== null && out && this.available < sum) return "insufficient_funds";
     const full = this.balance + this.pending(this.normal);
     if (this.cap !== null && !out && full + sum > this.cap) return "limit_exceeded";

@@ -87,7 +87,7 @@ const isOurs = ({ kind, owner }: ParsedAccount): boolean => {
   return !["psp", "bank", "rail", "contested"].includes(kind) || (owner !== null && isConnector(owner));
 };
 
-/** Accounts that must have been opened before: a pod's, and a wallet that is to be debited. A credit opens a wallet. */
+/** Accounts that must exist: a pod's, and a wallet that is to be debited. A credit opens a wallet. */
 export const mustExist = (legs: readonly TransferLeg[]): string[] => [
   ...new Set(
     legs

@@ -1,6 +1,6 @@
 import { parseAccount } from "../../schema/accounts.ts";
 import { SHARDS } from "../../schema/ids.ts";
-import { formatMinor, toMinor } from "../../schema/money.ts";
+import { figureOf, formatMinor, toMinor } from "../../schema/money.ts";
 import { reject } from "../../schema/rejections.ts";
 import type { AccountRpc, CutAnswer } from "../../schema/rpc/account.ts";
 import type { CoordinatorRpc, ShardCut, TrialBalance } from "../../schema/rpc/coordinator.ts";
@@ -89,8 +89,8 @@ export const balanceOf = (
   for (const answer of answers) {
     const currency = parseAccount(answer.account)?.currency ?? "";
     const sum = of(currency);
-    sum.debits += toMinor({ amount: answer.debits, currency });
-    sum.credits += toMinor({ amount: answer.credits, currency });
+    sum.debits += figureOf(answer.debits, currency);
+    sum.credits += figureOf(answer.credits, currency);
   }
   for (const { legs } of transfers) {
     const isApplied = (leg: CutTransfer["legs"][number]): boolean =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AccountTerms } from "../../schema/rpc/account.ts";
-import { accountsToAsk, askTerms, withTerms } from "./terms.ts";
+import type { ObjectEnv } from "../kit/env.ts";
+import { accountsToAsk, askTerms, firstAbsent, withTerms } from "./terms.ts";
 import { legOf } from "./testing/fixtures.ts";
 import { POD } from "./testing/stories.ts";
 
@@ -59,5 +60,30 @@ describe("the terms of accounts", () => {
     const terms = (name: string) => (name.includes("bob") ? Promise.reject(new Error("gone")) : Promise.resolve(null));
     const asked = await askTerms(terms, ["wallet:al:EUR", "wallet:bob:EUR"]);
     expect(asked).toMatchObject({ ok: false, rejection: { code: "upstream_unavailable", retry_after: 1 } });
+  });
+});
+
+describe("an account that was never opened", () => {
+  const other = POD.replace(/.$/, "W");
+  const PODS = {
+    getByName: (pod: string) => ({
+      see: async () => {
+        if (pod === other) throw new Error("gone");
+        return pod === POD ? { pod: { currencies: ["EUR"] } } : null;
+      },
+    }),
+  };
+
+  it.each<[string, string[], object]>([
+    ["exists where a pod keeps it", [`pod:${POD}:EUR`], { ok: true, value: null }],
+    ["does not in a currency its pod does not keep", [`pod:${POD}:EUR`, `pod:${POD}:USD`], { value: `pod:${POD}:USD` }],
+    ["does not where there is no such pod", ["pod:pod_01ARZ3NDEKTSV4RRFFQ69G5FZZ:EUR"], { ok: true }],
+    ["does not where it is a wallet", ["wallet:zoe:EUR"], { ok: true, value: "wallet:zoe:EUR" }],
+    ["is asked about again where its pod cannot be reached", [`pod:${other}:EUR`], { ok: false }],
+  ])("%s", async (_, accounts, expected) => {
+    const found = await firstAbsent({ PODS } as unknown as Pick<ObjectEnv, "PODS">, accounts);
+    expect(found).toMatchObject(expected);
+    if (!found.ok) expect(found.rejection.code).toBe("upstream_unavailable");
+    else if (accounts.length === 1 && accounts[0] !== `pod:${POD}:EUR`) expect(found.value).toBe(accounts[0]);
   });
 });

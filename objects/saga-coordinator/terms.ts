@@ -2,7 +2,9 @@ import { parseAccount } from "../../schema/accounts.ts";
 import type { TransferLeg } from "../../schema/charges.ts";
 import { accept, type Refused, type Result, reject } from "../../schema/rejections.ts";
 import type { AccountTerms } from "../../schema/rpc/account.ts";
-import { refusalIn } from "../kit/stub.ts";
+import type { PodRpc, PodSeen } from "../../schema/rpc/pod.ts";
+import type { ObjectEnv } from "../kit/env.ts";
+import { callActor, refusalIn } from "../kit/stub.ts";
 import type { TransferInput } from "./definitions/ledger-transfer.ts";
 
 /** Accounts asked side by side before a saga begins. */
@@ -45,6 +47,28 @@ export const askTerms = async (
   };
   await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, accounts.length) }, askOn));
   return unreached ?? accept(found);
+};
+
+/**
+ * The first of these accounts that does not exist: it was never opened and, where it is a pod's, no pod keeps it. Refused while a pod cannot
+ * be reached.
+ */
+export const firstAbsent = async (
+  env: Pick<ObjectEnv, "PODS">,
+  accounts: readonly string[],
+): Promise<Result<string | null>> => {
+  for (const account of accounts) {
+    const { kind, owner, currency = "" } = parseAccount(account) ?? {};
+    if (kind !== "pod") return accept(account);
+    try {
+      const see = (pod: PodRpc) => pod.see({ user: "", operator: true });
+      const seen = await callActor<PodRpc, PodSeen | null>(env.PODS, owner ?? "", see);
+      if (seen?.pod.currencies.includes(currency) !== true) return accept(account);
+    } catch {
+      return reject("upstream_unavailable", `${account} cannot be reached now`, { retry_after: 1 });
+    }
+  }
+  return accept(null);
 };
 
 /** Whether a credit to an account of these terms has to be reserved. A closed one refuses it in any case, and suspense takes it. */

@@ -241,6 +241,45 @@ describe("a ledger transfer", () => {
     expect([both.type, both.normal_side, both.status, both.holds]).toEqual(["liability", "credit", "open", []]);
   });
 
+  test("pays into a pod that nobody has paid into yet, and into none that there is not", async () => {
+    const pod = await openPod(server, { currencies: ["EUR"] });
+    const paid = (name: string) => {
+      const amount = { amount: "10.00", currency: name.slice(-3) };
+      return order([debit(`suspense:${amount.currency}`, amount), credit(name, amount)]);
+    };
+    const into = `pod:${pod.id}:EUR`;
+    const transfers = [into, `pod:${pod.id}:USD`, "pod:pod_01ARZ3NDEKTSV4RRFFQ69G5FZZ:EUR"].map(paid);
+    const batch = await admin.post<{ results: { status: number }[] }>("/v1/ledger/batches", { transfers });
+    expect(must(batch, 200).results.map(({ status }) => status)).toEqual([201, 404, 404]);
+    expect(must(await transfer(paid(into)), 201).balances).toContainEqual({ account: into, balance: eur("20.00") });
+    const another = await openPod(server, { currencies: ["EUR"] });
+    expect((await transfer(paid(`pod:${another.id}:EUR`))).status).toBe(201);
+    expect((await transfer(paid(`pod:${another.id}:USD`))).status).toBe(404);
+  });
+
+  test("of the largest amount there is keeps no house account from the next, and no wallet from what comes", async () => {
+    const most = { amount: "9223372036854775807", currency: "ISK" };
+    const often = Array.from({ length: 12 }, () => order([debit("suspense:ISK", most), credit("fee:ISK", most)]));
+    for (const each of often) must(await transfer(each), 201);
+    const twice = () => transfer(order([debit("suspense:ISK", most), credit("wallet:croesus:ISK", most)]));
+    expect(must(await twice(), 201).balances).toContainEqual({ account: "wallet:croesus:ISK", balance: most });
+    // No account of a customer holds more: what is too much for it is in suspense.
+    const [, full] = must(await twice(), 201).balances;
+    expect(full?.account).toMatch(/^suspense:ISK#/);
+    expect((await account("fee:ISK")).credits_posted).toBe(String(12n * BigInt(most.amount)));
+    const pod = await openPod(server, { currencies: ["ISK"] });
+    for (let each = 0; each < 4; each++) {
+      const order = { amount: "1000", currency: "ISK", from: "tok_ok", key: `late-${each}` };
+      expect(must(await charge(pod.owner, pod, order), 201)).toMatchObject({ status: "succeeded" });
+    }
+    const trial = must(await admin.get<Cut>("/v1/ledger/trial-balance?wait=fresh"), 200);
+    expect(trial.balanced).toBe(true);
+    expect(trial.currencies.find(({ currency }) => currency === "ISK")).toMatchObject({
+      in_transit: "0",
+      difference: "0",
+    });
+  });
+
   test("under one id moves money once, however often and at once it is sent", async () => {
     const body = order([debit("bank:sandbox:EUR", eur("11.00")), credit("wallet:once:EUR", eur("11.00"))]);
     const answers = await Promise.all(Array.from({ length: 20 }, () => transfer(body)));

@@ -2,7 +2,7 @@ import { type ParsedAccount, parseAccount, stripesOf } from "../../schema/accoun
 import { isConnector } from "../../schema/connectors.ts";
 import { GENESIS_HASH } from "../../schema/events.ts";
 import { isLiquidityProvider } from "../../schema/liquidity-providers.ts";
-import { formatMinor, parseMinor } from "../../schema/money.ts";
+import { figureOf, formatMinor } from "../../schema/money.ts";
 import type { AccountRecord, Counters } from "../../schema/rpc/account.ts";
 import type { Actors } from "./actors.ts";
 
@@ -32,11 +32,7 @@ export const physical = (record: AccountRecord) => {
 };
 
 const sum = (figures: readonly string[], currency: string): string => {
-  const total = figures.reduce((left, figure) => {
-    const minor = parseMinor(figure, currency, { signed: true });
-    if (minor === null) throw new Error(`an account answered a malformed ${currency} figure`);
-    return left + minor;
-  }, 0n);
+  const total = figures.reduce((left, figure) => left + figureOf(figure, currency), 0n);
   return formatMinor(total, currency);
 };
 

@@ -1,5 +1,5 @@
 import { accountNames } from "../../schema/accounts.ts";
-import { convertIndicative, formatMinor, parseMinor } from "../../schema/money.ts";
+import { convertIndicative, figureOf, formatMinor } from "../../schema/money.ts";
 import type { PodRecord } from "../../schema/pods.ts";
 import { REFERENCE_RATES } from "../../schema/reference-rates.ts";
 import type { AccountRecord, Counters } from "../../schema/rpc/account.ts";
@@ -30,9 +30,7 @@ export const balanceRow = (currency: string, account: AccountRecord | null): Bal
 /** What the balances come to in one currency, at reference rates: an indication, never money. */
 export const aggregateBalance = (rows: readonly BalanceRow[], home: string) => {
   const total = rows.reduce((sum, { currency, posted }) => {
-    const minor = parseMinor(posted, currency, { signed: true });
-    if (minor === null) throw new Error(`an account answered a malformed ${currency} figure`);
-    return sum + convertIndicative(minor, currency, home, REFERENCE_RATES);
+    return sum + convertIndicative(figureOf(posted, currency), currency, home, REFERENCE_RATES);
   }, 0n);
   return { amount: formatMinor(total, home), currency: home, indicative: true as const };
 };
@@ -65,22 +63,16 @@ export const podWithBalances = async (pod: PodRecord, actors: Actors) => {
   return podResource(pod, balances);
 };
 
-const figure = (text: string, currency: string): bigint => {
-  const minor = parseMinor(text, currency, { signed: true });
-  if (minor === null) throw new Error(`a malformed ${currency} figure in the read model`);
-  return minor;
-};
-
 /** A balance row from the counters the read model keeps, and a floor other than its kind's; a pod's account is a credit's. */
 export const rowFromCounters = (currency: string, counters: Counters, floor: string | null = null): BalanceRow => {
-  const posted = figure(counters.credits_posted, currency) - figure(counters.debits_posted, currency);
-  const pending = figure(counters.debits_pending, currency);
+  const posted = figureOf(counters.credits_posted, currency) - figureOf(counters.debits_posted, currency);
+  const pending = figureOf(counters.debits_pending, currency);
   return {
     currency,
     posted: formatMinor(posted, currency),
     pending: formatMinor(pending, currency),
     pending_in: counters.credits_pending,
-    available: formatMinor(posted - pending - (floor === null ? 0n : figure(floor, currency)), currency),
+    available: formatMinor(posted - pending - (floor === null ? 0n : figureOf(floor, currency)), currency),
   };
 };
 

@@ -86,7 +86,8 @@ const operation = (saga: Saga, op: AccountOp["op"], account: string, words: Word
     saga: saga.id,
     body_hash: bodyHash({ id: transfer.id, legs: transfer.legs }),
     legs: [...words.legs],
-    open: saga.kind === "charge" || !account.startsWith("pod:"),
+    // Whoever began the saga has asked whether its accounts exist, or may.
+    open: true,
     tag: op === "post" ? words.tag : null,
     charge: transfer.charge,
     pod: transfer.pod,
@@ -211,10 +212,15 @@ const acknowledged = (called: readonly Called[]): Acks =>
   );
 
 /**
- * What may refuse a credit that nobody reserved: an account that is closed, was never opened, or was given its cap only after
- * the transfer had begun.
+ * What may refuse a credit that nobody reserved: an account that is closed, was never opened, was given its cap only after the
+ * transfer had begun, or has been given as much as it can ever be.
  */
-const REDIRECTED: ReadonlySet<string> = new Set(["account_closed", "not_found", "limit_exceeded"]);
+const REDIRECTED: ReadonlySet<string> = new Set([
+  "account_closed",
+  "not_found",
+  "limit_exceeded",
+  "amount_out_of_range",
+]);
 
 /**
  * Posts at every account that has not acknowledged yet, again until each has. One that may still say no answers with a stored

@@ -152,6 +152,7 @@ export class World {
       });
     const env = {
       PODS: byName((pod) => ({
+        see: () => guarded(() => null),
         permits: (calls: PermitCall[]) => guarded(() => calls.map(({ op }) => this.pods.get(pod).apply(op))),
       })),
       RISK_PROFILES: byName((user) => ({

@@ -1,7 +1,7 @@
 import { accountNames, parseAccount, stripesOf } from "../../../schema/accounts.ts";
 import { balanceQuery, podStatementQuery, statementQuery } from "../../../schema/ledger-commands.ts";
 import { pastBalanceResource, statementResource } from "../../../schema/ledger-resources.ts";
-import { formatMinor, fromMinor, parseMinor } from "../../../schema/money.ts";
+import { figureOf, formatMinor, fromMinor } from "../../../schema/money.ts";
 import { accept, type Result, reject } from "../../../schema/rejections.ts";
 import { eventRow } from "../../../schema/resources.ts";
 import type { BalanceRecord } from "../../../schema/rpc/account.ts";
@@ -33,19 +33,13 @@ const singleOf = async (name: string, actors: Actors): Promise<Result<string>> =
   return invalid([{ pointer: "/path/id", detail: `is kept in stripes, each with a log of its own: ${stripes}` }]);
 };
 
-const minorOf = (amount: string, currency: string): bigint => {
-  const minor = parseMinor(amount, currency, { signed: true });
-  if (minor === null) throw new Error(`an account answered a malformed ${currency} figure`);
-  return minor;
-};
-
 /** A logical account at a moment: sums, and each stripe with the event it was read at. */
 const stripedBalance = (account: string, records: readonly BalanceRecord[]) => {
   const [first] = records;
   if (first === undefined) throw new Error(`an account without a stripe: ${account}`);
   const { currency } = first.balance;
   const total = (figure: (record: BalanceRecord) => string): bigint =>
-    records.reduce((sum, record) => sum + minorOf(figure(record), currency), 0n);
+    records.reduce((sum, record) => sum + figureOf(figure(record), currency), 0n);
   return {
     account,
     as_of: first.as_of,
