@@ -3,8 +3,8 @@ import { type ChargeRecord, chargeOf } from "../../schema/charges.ts";
 import type { Meta } from "../../schema/events.ts";
 import { feeRates } from "../../schema/fees.ts";
 import { shardOf } from "../../schema/ids.ts";
-import { accept, type Result, reject } from "../../schema/rejections.ts";
-import type { Answered, CommandKey } from "../../schema/rpc/actor.ts";
+import { accept, type Result } from "../../schema/rejections.ts";
+import type { Answered, CommandKey, KeyedAnswer } from "../../schema/rpc/actor.ts";
 import type * as rpc from "../../schema/rpc/coordinator.ts";
 import type { Saga } from "../../schema/sagas.ts";
 import { type StreamKind, streamOf } from "../../schema/streams.ts";
@@ -17,12 +17,11 @@ import { findCommand, forgetOld, keyOf, mismatch, PRUNE_EVERY_MS, PRUNE_TIMER, r
 import { runAll } from "./batch.ts";
 import { actorCalls } from "./calls/actors.ts";
 import { cutPage, moveEpoch } from "./cut.ts";
-import { cancel, resolveWait } from "./decide.ts";
 import { Driver } from "./driver.ts";
 import { Intake } from "./intake.ts";
 import { loadSaga, nameActors, SAGA_TIMER, type ShardTurn, TELL_TIMER, WATCH_TIMER } from "./journal.ts";
 import { migrations } from "./migrations.ts";
-import { operateSaga } from "./operations.ts";
+import { cancelCharge, operateSaga, reviewCharge } from "./operations.ts";
 import { PERIOD_TIMER, Periods } from "./periods.ts";
 import { cutMeta, Reports, VERIFY_TIMER } from "./reports.ts";
 import { seeTransfer } from "./reversals.ts";
@@ -139,39 +138,22 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     key: CommandKey,
     waitMs: number,
     meta: Meta,
-  ): Promise<Result<rpc.OperatedSaga>> {
-    const deps = { sql: this.#actor.sql, driver: this.#driver, waiters: this.#waiters };
-    return operateSaga(deps, id, command, key, waitMs, meta);
+  ): Promise<KeyedAnswer<rpc.OperatedSaga>> {
+    return operateSaga(this.#words, id, command, key, waitMs, meta);
   }
 
-  async cancelCharge(id: string, meta: Meta): Promise<Result<ChargeRecord>> {
-    const saga = this.#sagaOf(id);
-    if (saga === null || chargeOf(saga) === null) return reject("not_found", "no such charge");
-    const said = { word: { action: "cancel", by: meta.principal.user, note: null }, meta } as const;
-    const changed = await this.#driver.change(saga.id, (before, turn) => cancel(before, turn.now), undefined, said);
-    if (changed === null) return reject("conflict", "the charge can no longer be cancelled");
-    const ended = await this.#driveToEnd(changed);
-    return this.#record(ended);
+  cancelCharge(id: string, key: CommandKey, meta: Meta): Promise<KeyedAnswer<ChargeRecord>> {
+    return cancelCharge(this.#words, this.#sagaOf(id), key, meta);
   }
 
-  async reviewCharge(
+  reviewCharge(
     id: string,
-    decision: "approve" | "decline",
+    verdict: "approve" | "decline",
     note: string,
+    key: CommandKey,
     meta: Meta,
-  ): Promise<Result<ChargeRecord>> {
-    const saga = this.#sagaOf(id);
-    if (saga === null || chargeOf(saga) === null) return reject("not_found", "no such charge");
-    const by = { by: meta.principal.user, text: note };
-    const word = { action: "review", by: by.by, note, step: "review", verdict: decision } as const;
-    const changed = await this.#driver.change(
-      saga.id,
-      (before, turn) => resolveWait(before, "review", decision, by, turn.now, turn.state.cutEpoch),
-      undefined,
-      { word, meta },
-    );
-    if (changed === null) return reject("conflict", "the charge does not wait for a review");
-    return this.#record(await this.#driveToEnd(changed));
+  ): Promise<KeyedAnswer<ChargeRecord>> {
+    return reviewCharge(this.#words, this.#sagaOf(id), verdict, note, key, meta);
   }
 
   async inbox(item: rpc.InboxItem): Promise<rpc.WebhookFate> {
@@ -251,15 +233,9 @@ export class SagaCoordinator extends DurableObject<ObjectEnv> implements rpc.Coo
     return saga?.kind === "charge" ? saga : null;
   }
 
-  #record(saga: Saga): Result<ChargeRecord> {
-    const charge = chargeOf(saga);
-    return charge === null ? reject("not_found", "no such charge") : accept(charge);
-  }
-
-  /** Drives a saga on and answers it as it is when it has ended, or waits for somebody else. */
-  async #driveToEnd(saga: Saga): Promise<Saga> {
-    await this.#driver.drive(saga);
-    return loadSaga(this.#actor.sql, saga.id) ?? saga;
+  /** What somebody's word on a saga needs. */
+  get #words() {
+    return { sql: this.#actor.sql, driver: this.#driver, waiters: this.#waiters };
   }
 
   async #onTimer(timer: Timer): Promise<void> {

@@ -196,7 +196,7 @@ describe("a shard", () => {
     const [row] = await rows<{ id: string }>(7, "SELECT id FROM sagas WHERE kind = 'ledger_transfer'");
     const disguised = (row?.id ?? "").replace("sag_", "chg_");
     expect(await shardAt(7).charge(disguised)).toBeNull();
-    expect(await shardAt(7).cancelCharge(disguised, metaOf("r"))).toMatchObject({
+    expect(await shardAt(7).cancelCharge(disguised, { ...keyOf(""), key: null }, metaOf("r"))).toMatchObject({
       ok: false,
       rejection: { code: "not_found" },
     });

@@ -2,8 +2,8 @@ import type { TransferLeg } from "../charges.ts";
 import type { LogRow, Meta, Principal } from "../events.ts";
 import type { MoneyJson } from "../money.ts";
 import type { MonitorRecord } from "../monitors.ts";
-import type { Refused, Rejection, Result } from "../rejections.ts";
-import type { ActorRpc, Answered, CommandKey } from "./actor.ts";
+import type { Rejection, Result } from "../rejections.ts";
+import type { ActorRpc, CommandKey, KeyedAnswer } from "./actor.ts";
 
 /**
  * The three calls of the last-agent protocol, each covering all legs of one transfer at this account in one commit. The first
@@ -128,10 +128,7 @@ export type AccountReply =
   | { type: "monitor"; monitor: MonitorRecord }
   | { type: "removed" };
 
-/** `request_id`: of the call that was refused first, so that a replayed problem is byte for byte that one. */
-export type AccountCommandAnswer =
-  | { ok: true; value: Answered<AccountReply> }
-  | (Refused & { replayed: boolean; request_id: string });
+export type AccountCommandAnswer = KeyedAnswer<AccountReply>;
 
 /** One line of an explanation: a posted leg, or a word of an operator or of the account itself on what may be posted. */
 export type ExplainedLine = {

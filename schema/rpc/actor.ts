@@ -1,4 +1,5 @@
 import type { LogRow } from "../events.ts";
+import type { Rejection } from "../rejections.ts";
 
 /** What every actor answers, whatever it keeps. */
 export type ActorRpc = {
@@ -28,3 +29,11 @@ export type CommandKey = { subject: string; command: string; key: string | null;
 
 /** An answer that may have been given before. */
 export type Answered<T> = { replayed: boolean; value: T };
+
+/**
+ * What a command under a key comes to. `request_id`: of the call that was refused first, so that a replayed problem is byte for byte
+ * that one.
+ */
+export type KeyedAnswer<T> =
+  | { ok: true; value: Answered<T> }
+  | { ok: false; rejection: Rejection; request_id: string; replayed: boolean };

@@ -4,7 +4,7 @@ import type { MoneyJson } from "../money.ts";
 import type { Rejection, Result } from "../rejections.ts";
 import type { Saga } from "../sagas.ts";
 import type { StreamKind } from "../streams.ts";
-import type { ActorRpc, Answered, CommandKey } from "./actor.ts";
+import type { ActorRpc, Answered, CommandKey, KeyedAnswer } from "./actor.ts";
 import type { ProviderState } from "./gateway.ts";
 
 /** A parsed `POST …/charges`, payer resolved. */
@@ -86,7 +86,7 @@ export type OperateSaga =
     };
 
 /** `awaits_approval`: nothing happens until a second operator says the same. */
-export type OperatedSaga = { saga: Saga; awaits_approval: boolean; replayed: boolean };
+export type OperatedSaga = { saga: Saga; awaits_approval: boolean };
 
 /** A verified webhook, as the provider sent it. `event` is the provider's own event id: the inbox takes each once. */
 export type InboxItem = {
@@ -162,8 +162,15 @@ export type CoordinatorRpc = ActorRpc & {
   /** From shard 0: no transfer begun here from now on claims a moment before `until`. Answers how many begun before are under way. */
   learnPeriod(until: string, meta: Meta): Promise<number>;
   charge(id: string): Promise<ChargeRecord | null>;
-  cancelCharge(id: string, meta: Meta): Promise<Result<ChargeRecord>>;
-  reviewCharge(id: string, decision: "approve" | "decline", note: string, meta: Meta): Promise<Result<ChargeRecord>>;
+  /** Taken in one commit with its key, as every word on a saga: a no is kept too. */
+  cancelCharge(id: string, key: CommandKey, meta: Meta): Promise<KeyedAnswer<ChargeRecord>>;
+  reviewCharge(
+    id: string,
+    verdict: "approve" | "decline",
+    note: string,
+    key: CommandKey,
+    meta: Meta,
+  ): Promise<KeyedAnswer<ChargeRecord>>;
   saga(id: string): Promise<Saga | null>;
   /**
    * An operator's word on a saga: taken in one commit with its key, then held for `waitMs` until the call at hand is answered.
@@ -175,7 +182,7 @@ export type CoordinatorRpc = ActorRpc & {
     key: CommandKey,
     waitMs: number,
     meta: Meta,
-  ): Promise<Result<OperatedSaga>>;
+  ): Promise<KeyedAnswer<OperatedSaga>>;
   /** What it says is durable before it answers, unless it is `unroutable`. */
   inbox(item: InboxItem): Promise<WebhookFate>;
   /**

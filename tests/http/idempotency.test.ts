@@ -432,12 +432,31 @@ describe("a key is honoured where none is asked for", () => {
     must(await charge(own.owner, own, { amount: "1.00", from: "tok_ok", key: "still-active" }), 201);
   });
 
+  test("a cancel, a review or an operator's word that came too late stays a no under its key, to the byte", async () => {
+    const { id, saga } = json<Charge & { saga: string }>(
+      await post("alice", chargesOf(pod), from("tok_ok", "5000.00"), "too-late"),
+    );
+    must(await admin.post(`/v1/charges/${id}/review`, { decision: "decline", note: "no" }, { key: "in-time" }), 200);
+    await expectKept("alice", `/v1/charges/${id}/cancel`, {}, "late-cancel", 409);
+    for (const [path, body] of [
+      [`/v1/charges/${id}/review`, { decision: "decline", note: "no again" }],
+      [`/v1/sagas/${saga}/retry`, { note: "on" }],
+    ] as const) {
+      const [first, again] = [
+        await admin.post(path, body, { key: "late" }),
+        await admin.post(path, body, { key: "late" }),
+      ];
+      expect([first.status, again.status, again.headers.get("idempotency-replayed")]).toEqual([409, 409, "true"]);
+      expect(again.body).toEqual(first.body);
+    }
+  });
+
   test("a retried cancel and a retried review answer what they came to", async () => {
     const waiting = async (key: string) =>
       json<Charge>(await post("alice", chargesOf(pod), from("tok_ok", "5000.00"), key)).id;
     const cancelled = await waiting("to-cancel");
     await expectKept("alice", `/v1/charges/${cancelled}/cancel`, {}, "one-cancel", 200);
-    expect((await post("alice", `/v1/charges/${cancelled}/cancel`, {}, "another-cancel")).status).toBe(409);
+    await expectKept("alice", `/v1/charges/${cancelled}/cancel`, {}, "another-cancel", 409);
 
     const reviewed = await waiting("to-review");
     const note = { decision: "approve", note: "known to us" };

@@ -1,6 +1,6 @@
 import { chargeInput } from "../../../schema/charges.ts";
 import { canonicalJson } from "../../../schema/events.ts";
-import type { Result } from "../../../schema/rejections.ts";
+import type { KeyedAnswer } from "../../../schema/rpc/actor.ts";
 import type { OperatedSaga, OperateSaga } from "../../../schema/rpc/coordinator.ts";
 import { operationsOf } from "../../../schema/saga-operations.ts";
 import type { Saga } from "../../../schema/sagas.ts";
@@ -27,7 +27,7 @@ export const say = (
   by: string,
   command: OperateSaga,
   key: string,
-): Promise<Result<OperatedSaga>> => {
+): Promise<KeyedAnswer<OperatedSaga>> => {
   const scope = { subject: by, command: `saga.${command.action}`, key, request: canonicalJson(command) };
   const meta = { principal: { user: by, client_id: "test" }, correlation: key, causation: null };
   return operateSaga({ ...parts, sql: parts.actor.sql }, saga.id, command, scope, 1_000, meta);

@@ -6,6 +6,7 @@ import { parseId, routeCharge, shardOf } from "../../../schema/ids.ts";
 import { inRange, toMinor } from "../../../schema/money.ts";
 import { accept, type Refused, type Rejection, type Result, reject } from "../../../schema/rejections.ts";
 import { chargeResource as chargeSchema, pageOf } from "../../../schema/resources.ts";
+import type { KeyedAnswer } from "../../../schema/rpc/actor.ts";
 import type { AskPolicy, ChargeAnswer, CreateCharge } from "../../../schema/rpc/coordinator.ts";
 import type { PodSeen } from "../../../schema/rpc/pod.ts";
 import { listCharges } from "../../read-model/queries.ts";
@@ -15,7 +16,6 @@ import { readKey } from "../idempotency.ts";
 import { pageQuery } from "../paging.ts";
 import { waitMs } from "../prefer.ts";
 import { type Answer, answer, type Call, defineRoute, metaInPod } from "../route.ts";
-import { onceUnderKey } from "./keyed.ts";
 import { admitAbout, admitToPod, decideInPod, lookAtPod, noSuchPod } from "./pod-policy.ts";
 
 type ChargeBody = z.output<typeof createChargeBody>;
@@ -93,6 +93,13 @@ const createdAnswer = (created: ChargeAnswer, operator: boolean): Answer => {
   const headers: Record<string, string> = { location: `/v1/charges/${created.charge.id}` };
   if (created.status === 202) headers["retry-after"] = "1";
   return answer(created.status, chargeResource(created.charge, operator), { replayed: created.replayed, headers });
+};
+
+/** The charge after somebody's word on it. */
+const decidedAnswer = (decided: KeyedAnswer<ChargeRecord>, operator: boolean): Answer => {
+  if (!decided.ok) return decided;
+  const { replayed, value } = decided.value;
+  return answer(200, chargeResource(value, operator), { replayed });
 };
 
 type SeenCharge = { charge: ChargeRecord; pod: PodSeen };
@@ -193,20 +200,9 @@ export const chargeRoutes = [
     responses: chargeAnswers,
     handler: async (call) => {
       const { id } = call.seen.charge;
+      const scope = { subject: call.caller.user, command: "charge.cancel", key: call.key, request: "{}" };
       const ask = call.actors.coordinator(shardOfCharge(id));
-      return onceUnderKey(call, {
-        command: "charge.cancel",
-        resource: id,
-        request: {},
-        done: async () => {
-          const charge = await ask((coordinator) => coordinator.charge(id));
-          return charge?.status === "cancelled" ? answer(200, chargeResource(charge, false)) : null;
-        },
-        act: async () => {
-          const result = await ask((coordinator) => coordinator.cancelCharge(id, call.meta));
-          return result.ok ? answer(200, chargeResource(result.value, false)) : result;
-        },
-      });
+      return decidedAnswer(await ask((coordinator) => coordinator.cancelCharge(id, scope, call.meta)), false);
     },
   }),
   defineRoute({
@@ -219,25 +215,13 @@ export const chargeRoutes = [
     admit: admitOperator,
     responses: chargeAnswers,
     handler: async (call) => {
-      const { id, saga } = call.seen;
+      const { id } = call.seen;
       const { decision, note } = call.body;
+      const request = canonicalJson(call.body);
+      const scope = { subject: call.caller.user, command: "charge.review", key: call.key, request };
       const ask = call.actors.coordinator(shardOfCharge(id));
-      return onceUnderKey(call, {
-        command: "charge.review",
-        resource: id,
-        request: call.body,
-        done: async () => {
-          const steps = (await ask((coordinator) => coordinator.saga(saga)))?.steps ?? [];
-          const word = steps.find(({ name }) => name === "review")?.result;
-          if (word?.verdict !== decision || word.by !== call.caller.user) return null;
-          const charge = await ask((coordinator) => coordinator.charge(id));
-          return charge && answer(200, chargeResource(charge, true));
-        },
-        act: async () => {
-          const result = await ask((coordinator) => coordinator.reviewCharge(id, decision, note, call.meta));
-          return result.ok ? answer(200, chargeResource(result.value, true)) : result;
-        },
-      });
+      const reviewed = await ask((coordinator) => coordinator.reviewCharge(id, decision, note, scope, call.meta));
+      return decidedAnswer(reviewed, true);
     },
   }),
 ];

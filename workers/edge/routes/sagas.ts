@@ -32,7 +32,8 @@ const operate = async (
     coordinator.operateSaga(id, command, scope, patience, meta),
   );
   if (!result.ok) return result;
-  const { saga, awaits_approval, replayed } = result.value;
+  const { replayed, value } = result.value;
+  const { saga, awaits_approval } = value;
   return answer(awaits_approval ? 202 : 200, viewSaga(saga, systemClock.now()), { replayed });
 };
 

@@ -1,11 +1,12 @@
 import { advanceClock, isoTime, systemClock } from "../../../objects/kit/clock.ts";
 import { advanceClockBody } from "../../../schema/commands.ts";
 import { addDuration } from "../../../schema/durations.ts";
+import { canonicalJson } from "../../../schema/events.ts";
+import { routeCommand } from "../../../schema/ids.ts";
 import { clockResource } from "../../../schema/resources.ts";
 import type { Env } from "../../env.ts";
 import { type Actors, actorsOf } from "../actors.ts";
 import { answer, defineRoute } from "../route.ts";
-import { onceUnderKey } from "./keyed.ts";
 import { knownStreams } from "./known-streams.ts";
 
 /** A timer may set the next one: rounds until none is due, and a bound for one that never stops. */
@@ -46,21 +47,17 @@ export const testClockRoutes = [
     when: (settings) => settings.CROWDPAY_CLOCK === "manual",
     body: advanceClockBody,
     responses: { 200: { description: "The time it is now.", schema: clockResource } },
-    handler: (call) => {
-      const now = () => answer(200, { now: isoTime(systemClock.now()) });
-      const { advance } = call.body;
-      return onceUnderKey(call, {
-        command: "clock.advance",
-        resource: "",
-        request: advance,
-        done: async () => now(),
-        act: async () => {
-          const at = systemClock.now();
-          advanceClock(addDuration(at, advance) - at);
-          await runAllDue(call.env);
-          return now();
-        },
-      });
+    handler: async ({ caller, actors, requestId, key, env, body: { advance } }) => {
+      const now = (replayed: boolean) => answer(200, { now: isoTime(systemClock.now()) }, { replayed });
+      const scope = { subject: caller.user, command: "clock.advance", key, request: canonicalJson(advance) };
+      const shard = routeCommand(scope.subject, scope.command, "", key ?? "");
+      const claimed = await actors.coordinator(shard)((coordinator) => coordinator.claimId(scope, requestId));
+      if (!claimed.ok) return claimed;
+      if (claimed.value.claimed_before) return now(true);
+      const at = systemClock.now();
+      advanceClock(addDuration(at, advance) - at);
+      await runAllDue(env);
+      return now(false);
     },
   }),
 ];
