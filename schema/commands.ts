@@ -13,17 +13,21 @@ import { SAGA_KINDS, SAGA_STATUSES } from "./sagas.ts";
  */
 
 const CONTROL = /\p{Cc}/u;
+/** They turn the order in which what follows is shown, beyond the end of the text. */
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/u;
+/** Anything that is seen: neither space nor format character, nor one of the letters that look like nothing. */
+const SEEN = /[^\p{Z}\p{Cf}\u115f\u1160\u2800\u3164\uffa0]/u;
 
-/** A line of text from a person: well-formed Unicode, no control characters, not blank. */
+/** A line of text from a person: well-formed Unicode, no control characters, not blank to the eye. */
 export const text = (max: number) =>
   z
     .string()
     .min(1)
     .max(max)
-    .refine((value) => value.isWellFormed() && !CONTROL.test(value), {
+    .refine((value) => value.isWellFormed() && !CONTROL.test(value) && !TURNING.test(value), {
       error: "must be well-formed text without control characters",
     })
-    .refine((value) => value.trim() !== "", { error: "must not be blank" });
+    .refine((value) => SEEN.test(value), { error: "must not be blank" });
 
 /** Money as every command takes it, spelled with exactly the currency's decimals. */
 export const money = moneySchema.transform(canonicalMoney);
@@ -74,18 +78,21 @@ export const freezeBody = z.strictObject({ reason: text(POD_LIMITS.reasonLength)
 /** Body of a command that takes nothing: absent, or an empty object. */
 export const emptyBody = z.strictObject({});
 
-const seconds = z.union([
-  z.number().int(),
-  z
-    .string()
-    .max(32)
-    .transform((value, context) => {
-      const duration = parseDuration(value);
-      if (duration !== null && duration.months === 0) return duration.ms / 1000;
-      context.issues.push({ code: "custom", input: value, message: "must be a duration such as P7D, PT1H or 30m" });
-      return z.NEVER;
-    }),
-]);
+const seconds = z.union(
+  [
+    z.number().int().meta({ minimum: INVITATION_TTL_S.min, maximum: INVITATION_TTL_S.max }),
+    z
+      .string()
+      .max(32)
+      .transform((value, context) => {
+        const duration = parseDuration(value);
+        if (duration !== null && duration.months === 0) return duration.ms / 1000;
+        context.issues.push({ code: "custom", input: value });
+        return z.NEVER;
+      }),
+  ],
+  { error: "must be a duration such as P7D, PT1H or 30m, or whole seconds" },
+);
 
 export const invitationBody = z
   .strictObject({

@@ -302,7 +302,8 @@ describe("a monitor", () => {
     const high = must(await watch({ account: wallet("mona"), above: eur("99.99"), reason: "a limit of law" }), 201);
     expect(high).toMatchObject({ above: eur("99.99"), state: "triggered" });
     must(await move(wallet("mona"), "fee:EUR", "50.00"), 201);
-    const states = async () => (await monitors(wallet("mona"))).map(({ state }) => state);
+    // The list is newest first.
+    const states = async () => (await monitors(wallet("mona"))).map(({ state }) => state).reverse();
     expect(await states()).toEqual(["resolved", "resolved"]);
     must(await move(wallet("mona"), "fee:EUR", "0.01"), 201);
     expect(await states()).toEqual(["triggered", "resolved"]);
@@ -328,6 +329,8 @@ describe("a monitor", () => {
     const other = await watch({ ...body, account: wallet("mona") }, "watch-maya");
     expect([...refused(other), other.body.field]).toEqual([422, "idempotency_mismatch", "/account"]);
     expect(await monitors(wallet("maya"))).toEqual([made]);
+    expect(refused(await watch({ ...body, account: wallet("nobody-yet") }, "watch-late"))).toEqual([404, "not_found"]);
+    expect((await watch({ ...body, below: eur("1.00"), above: undefined }, "watch-late")).status).toBe(201);
   });
 
   test("watches a pod before any money, and one stripe of the house's accounts, never their sum", async () => {

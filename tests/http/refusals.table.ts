@@ -424,6 +424,8 @@ const POD_ROWS: Row[] = [
   createPod("no name", pod({ name: undefined }), input("/name")),
   createPod("a name that is a number", pod({ name: 1 }), input("/name")),
   createPod("a blank name", pod({ name: " " }), input("/name")),
+  createPod("a name that nobody sees", pod({ name: "\u200b\u2060" }), input("/name")),
+  createPod("a name that turns what follows round", pod({ name: "Trip\u202e" }), input("/name")),
   createPod("a control character", pod({ name: "a\u0007b" }), input("/name")),
   createPod("a name of 101 characters", pod({ name: "x".repeat(101) }), input("/name")),
   createPod("an unknown type", pod({ type: "bank" }), input("/type")),
@@ -696,6 +698,11 @@ const LEDGER_ROWS: Row[] = [
     code: "invalid_request",
     pointer: "/legs/1/account",
   }),
+  transfer(
+    "metadata under a name that no object keeps",
+    ledger({ metadata: JSON.parse('{"__proto__":"x"}') }),
+    input("/metadata/__proto__"),
+  ),
   transfer("an account of another currency", ledger({ legs: pair("suspense:USD", "fee:EUR") }), {
     status: 422,
     code: "currency_mismatch",
@@ -781,6 +788,11 @@ const LEDGER_ROWS: Row[] = [
     { path: "/v1/ledger/accounts/cash/entries" },
     missing,
   ),
+  on("GET /v1/ledger/accounts/{id}/entries")(
+    "a wallet no money has met",
+    { path: "/v1/ledger/accounts/wallet:nobody:EUR/entries" },
+    missing,
+  ),
   on("GET /v1/ledger/trial-balance")(
     "an unknown wait",
     { path: "/v1/ledger/trial-balance?wait=stale" },
@@ -850,6 +862,13 @@ const ACCOUNT_ROWS: Row[] = [
   watch("an unknown connector", monitor({ account: "psp:nobody:EUR#1" }), missing),
   watch("a wallet no money has met", monitor({ account: "wallet:nobody:EUR" }), missing),
   on("GET /v1/ledger/monitors")("no account", { path: "/v1/ledger/monitors" }, input("/query/account")),
+  on("GET /v1/ledger/monitors")(
+    "a limit of zero",
+    { path: "/v1/ledger/monitors?account=suspense%3AEUR%230&limit=0" },
+    input("/query/limit"),
+  ),
+  on("GET /v1/wallets")("a limit of zero", { path: "/v1/wallets?limit=0" }, input("/query/limit")),
+  on("GET /v1/fx/providers")("a limit of 201", { path: "/v1/fx/providers?limit=201" }, input("/query/limit")),
   on("GET /v1/ledger/monitors")("a name that is no account", { path: "/v1/ledger/monitors?account=cash" }, missing),
   ...(["GET", "DELETE"] as const).flatMap((method) => {
     const route = on(`${method} /v1/ledger/monitors/{id}`);

@@ -65,6 +65,7 @@ describe("access tokens", () => {
     expect(await outcome(bearer(await mint({}, { alg: "ES256", kid: "es" }, es)))).toMatchObject({ user: "alice" });
     expect(await outcome(bearer(await mint({ scope: "read admin" })))).toMatchObject({ operator: true });
     expect(await outcome(bearer(await mint({ scope: "administrator" })))).toMatchObject({ operator: false });
+    expect(await outcome(bearer(await mint({ sub: "operator", scope: "admin" })))).toMatchObject({ operator: true });
     expect(await outcome(`bearer  ${await mint({}, { typ: "application/at+jwt" })}`)).toMatchObject({ user: "alice" });
   });
 
@@ -74,6 +75,9 @@ describe("access tokens", () => {
     ["an e-mail address for a subject", { sub: "alice@example.com" }],
     ["an empty subject", { sub: "" }],
     ["a subject of 65 characters", { sub: "a".repeat(65) }],
+    ["a subject that a path takes for the caller", { sub: "me" }],
+    ["a subject that reads as an operator", { sub: "operator" }],
+    ["a subject that reads as the house, though it be an operator's", { sub: "system", scope: "admin" }],
     ["no client", { client_id: undefined }],
     ["a client with spaces", { client_id: "my app" }],
     ["no subject", { sub: undefined } as unknown as JWTPayload],

@@ -21,6 +21,9 @@ const claimsSchema = z.object({
   scope: z.string().default(""),
 });
 
+/** Words of ours where a user's name would stand: `me` in a path, `operator` and `system` in events. No person is called so. */
+const RESERVED: ReadonlySet<string> = new Set(["me", "operator", "system"]);
+
 type Remembered = { caller: Caller; until: number };
 type Verifier = { keys: JWTVerifyGetKey; issuer: string; audience: string; remembered: Map<string, Remembered> };
 
@@ -78,12 +81,16 @@ const verify = async (token: string, verifier: Verifier, nowMs: number): Promise
   if (!claims.success)
     return unauthenticated(`the token's ${claims.error.issues[0]?.path.join(".")} is not acceptable`);
   const { sub, client_id, iat, exp, scope } = claims.data;
+  const operator = scope.split(" ").includes("admin");
+  if (RESERVED.has(sub) && !(operator && sub === "operator")) {
+    return unauthenticated("the token's sub is a word that no person may be called by");
+  }
   if (iat > nowMs / 1000 + LEEWAY_S) return unauthenticated("the token is from the future");
   if (exp - iat > MAX_LIFE_S) return unauthenticated("the token lives longer than an hour");
   const caller = {
     user: sub,
     clientId: client_id,
-    operator: scope.split(" ").includes("admin"),
+    operator,
     tokenEndsAt: exp * 1000,
   };
   return accept({ caller, until: Math.min((exp + LEEWAY_S) * 1000, nowMs + REMEMBERED_MS) });

@@ -69,6 +69,8 @@ const firstFlaw = (value: unknown, path: PropertyKey[] = []): InputError | null 
   if (path.length >= MAX_DEPTH)
     return { pointer: pointerOf(path), detail: `must not be nested deeper than ${MAX_DEPTH}` };
   for (const [key, item] of Object.entries(value)) {
+    // A parsed object has it as a field of its own, and every object made from that would lose it without a word.
+    if (key === "__proto__") return { pointer: pointerOf([...path, key]), detail: "is not a known field" };
     if (!key.isWellFormed()) return { pointer: pointerOf(path), detail: "must have well-formed field names" };
     const flaw = firstFlaw(item, [...path, key]);
     if (flaw !== null) return flaw;

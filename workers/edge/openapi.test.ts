@@ -59,6 +59,17 @@ describe("the OpenAPI document", () => {
     );
   });
 
+  it("tells of refusals that follow from what a body names, and of how long an invitation may live", () => {
+    const refusalsOf = (path: string, method: string) =>
+      Object.keys(document.paths[path]?.[method]?.responses ?? {}).filter((status) => status.startsWith("4"));
+    expect(refusalsOf("/v1/ledger/transfers", "post")).toContain("404");
+    expect(refusalsOf("/v1/ledger/monitors", "get")).toContain("404");
+    expect(refusalsOf("/v1/fx/quotes", "post")).toContain("404");
+    expect(refusalsOf("/v1/pods/{id}/statement", "get")).toContain("422");
+    expect(refusalsOf("/ingress/psp/{connector}", "post")).toContain("401");
+    expect(JSON.stringify(document)).toContain('"minimum":60,"maximum":2592000');
+  });
+
   it("says that a feed is a WebSocket, and what opens it", () => {
     const feed = document.paths["/v1/pods/{id}/feed"]?.get as Operation & { security: object[] };
     expect(Object.keys(feed.responses)).toEqual(expect.arrayContaining(["101", "400", "401", "404", "426"]));

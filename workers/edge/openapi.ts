@@ -101,7 +101,7 @@ const successes = (responses: Responses, keyed: boolean, components: Components)
 
 /** Which refusals a route may answer; each status once. */
 const refusalStatuses = (route: Route): number[] => {
-  const statuses = [405, 500, 503, ...(route.upgrades === true ? [426] : [])];
+  const statuses = [405, 500, 503, ...(route.refuses ?? []), ...(route.upgrades === true ? [426] : [])];
   if (route.auth !== "public") statuses.push(401, 403, 429);
   if (route.path.includes("{")) statuses.push(404);
   if (route.query !== null || route.body !== null || route.idempotency !== "none") statuses.push(400);

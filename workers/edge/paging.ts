@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { limitQuery } from "../../schema/commands.ts";
-import { type Cursor, parseCursor } from "../read-model/page.ts";
+import { type Cursor, encodeCursor, keyPart, type Listing, type Page, parseCursor } from "../read-model/page.ts";
 
 const cursor = z.string().transform((text, context): Cursor | null => {
   const parsed = parseCursor(text);
@@ -13,3 +13,20 @@ export const paged = <T extends z.ZodRawShape>(query: z.ZodObject<T>) =>
   query.extend({ after: cursor.optional().transform((after) => after ?? null) });
 
 export const pageQuery = paged(limitQuery);
+
+/** A page of a short list that is had whole, in the order of its keys or the other way round. Goes on where the last page ended, though that item be gone. */
+export const pageOfAll = <T>(
+  items: readonly T[],
+  { limit, after }: Page,
+  keyOf: (item: T) => string,
+  order: "ascending" | "descending" = "ascending",
+): Listing<T> => {
+  const sign = order === "ascending" ? 1 : -1;
+  const compare = (left: string, right: string): number => (left === right ? 0 : left < right ? -sign : sign);
+  const left = items
+    .toSorted((one, other) => compare(keyOf(one), keyOf(other)))
+    .filter((item) => after === null || compare(keyOf(item), keyPart(after)) > 0);
+  const data = left.slice(0, limit);
+  const last = data.at(-1);
+  return { data, next: left.length > limit && last !== undefined ? encodeCursor([keyOf(last)]) : null };
+};

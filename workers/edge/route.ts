@@ -58,6 +58,8 @@ type Declaration = {
   upgrades?: boolean;
   /** The route heeds `Prefer: wait=…`. */
   waits?: boolean;
+  /** Statuses of refusals that its shape does not tell of: an account in a body that does not exist, say. */
+  refuses?: readonly number[];
   /** The most its body may hold, bytes; what every body may when absent. */
   maxBody?: number;
   /** Where the route exists at all; everywhere when absent. */

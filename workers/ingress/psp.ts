@@ -108,6 +108,7 @@ export const pspWebhookRoute: Route = {
   idempotency: "none",
   body: "raw",
   query: null,
+  refuses: [401],
   responses: {
     200: { description: "Kept, or known already.", schema: receivedResource },
     202: { description: "Kept, though no charge of ours is meant.", schema: receivedResource },

@@ -6,6 +6,7 @@ import { accept, type Result, reject } from "../../../schema/rejections.ts";
 import { pageOf } from "../../../schema/resources.ts";
 import type { PodSeen } from "../../../schema/rpc/pod.ts";
 import { authorize } from "../authorize.ts";
+import { pageOfAll, pageQuery } from "../paging.ts";
 import { quoteResource } from "../quote-resource.ts";
 import { answer, type Call, defineRoute } from "../route.ts";
 import { lookAtPod, noSuchPod } from "./pod-policy.ts";
@@ -29,6 +30,7 @@ export const fxRoutes = [
     summary: "A firm quote: the best of what several liquidity providers answer in time and within the market.",
     idempotency: "honoured",
     body: fxQuoteBody,
+    refuses: [404],
     admit: admitToQuote,
     responses: { 201: { description: "The quote, firm until it expires.", schema: fxQuoteResource } },
     handler: async ({ actors, caller, body, seen, key, meta }) => {
@@ -61,8 +63,13 @@ export const fxRoutes = [
     path: "/v1/fx/providers",
     summary: "The liquidity providers: their measured service, score and circuit.",
     idempotency: "none",
-    responses: { 200: { description: "All of them.", schema: pageOf(providerResource) } },
-    handler: async ({ actors }) => answer(200, { data: await actors.desk()((desk) => desk.providers()), next: null }),
+    query: pageQuery,
+    responses: { 200: { description: "A page of them, by their names.", schema: pageOf(providerResource) } },
+    handler: async ({ actors, query }) =>
+      answer(
+        200,
+        pageOfAll(await actors.desk()((desk) => desk.providers()), query, ({ provider }) => provider),
+      ),
   }),
   defineRoute({
     operation: "fx.position",

@@ -127,12 +127,14 @@ export const ledgerRoutes = [
     idempotency: "none",
     query: paged(limitQuery),
     responses: { 200: { description: "A page of entries.", schema: pageOf(entryResource) } },
-    handler: async ({ params, env, query }) => {
+    handler: async ({ params, env, query, actors }) => {
       const name = params.id ?? "";
       const account = parseAccount(name);
       if (account === null) return noSuchAccount(name);
       const accounts = account.stripe === null ? stripesOf(name) : [name];
-      return answer(200, await listEntries(env.READ_MODEL, { accounts }, query));
+      const page = await listEntries(env.READ_MODEL, { accounts }, query);
+      const isKnown = page.data.length > 0 || query.after !== null || (await readAccount(name, actors)) !== null;
+      return isKnown ? answer(200, page) : noSuchAccount(name);
     },
   }),
   defineRoute({
@@ -143,6 +145,7 @@ export const ledgerRoutes = [
     idempotency: "none",
     waits: true,
     body: createTransferBody,
+    refuses: [404],
     responses: {
       201: { description: "Every leg is posted.", schema: transferResource },
       202: { description: "The transfer is under way.", schema: transferProcessing },

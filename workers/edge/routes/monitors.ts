@@ -1,6 +1,7 @@
 import { systemClock, systemIds } from "../../../objects/kit/clock.ts";
 import { monitorBody, monitorsQuery } from "../../../schema/account-commands.ts";
 import { parseAccount, stripesOf } from "../../../schema/accounts.ts";
+import { limitQuery } from "../../../schema/commands.ts";
 import { canonicalJson } from "../../../schema/events.ts";
 import { routeCommand } from "../../../schema/ids.ts";
 import { monitorResource } from "../../../schema/ledger-resources.ts";
@@ -9,6 +10,7 @@ import { accept, reject } from "../../../schema/rejections.ts";
 import { pageOf } from "../../../schema/resources.ts";
 import { readAccount } from "../account-resource.ts";
 import { invalid } from "../body.ts";
+import { paged, pageOfAll } from "../paging.ts";
 import { answer, type Call, defineRoute } from "../route.ts";
 import { commandAccount, isPhysical, noSuchAccount } from "./account-commands.ts";
 
@@ -33,6 +35,7 @@ export const monitorRoutes = [
     summary: "Watches an account's posted balance: an event each time it crosses the threshold, each way.",
     idempotency: "honoured",
     body: monitorBody,
+    refuses: [404],
     responses: { 201: { description: "The monitor, as the balance stands now.", schema: monitorResource } },
     handler: async (call) => {
       const { account, above, below, reason } = call.body;
@@ -43,6 +46,8 @@ export const monitorRoutes = [
         const detail = `${account} is kept in stripes, and no posting sees their sum: watch a stripe, such as ${account}#0`;
         return invalid([{ pointer: "/account", detail }]);
       }
+      // Before the key is bound: one that met an unknown account is free again.
+      if ((await readAccount(account, call.actors)) === null) return noSuchAccount(account);
       const id = await idFor(call, call.key);
       if (!id.ok) return id;
       const bound = above === undefined ? "below" : "above";
@@ -59,16 +64,20 @@ export const monitorRoutes = [
     method: "GET",
     path: "/v1/ledger/monitors",
     summary:
-      "The monitors of an account, or of all its stripes, oldest first; as they stand, not as they were projected.",
+      "The monitors of an account, or of all its stripes, newest first; as they stand, not as they were projected.",
     idempotency: "none",
-    query: monitorsQuery,
-    responses: { 200: { description: "All of them.", schema: pageOf(monitorResource) } },
+    query: paged(limitQuery.extend(monitorsQuery.shape)),
+    refuses: [404],
+    responses: { 200: { description: "A page of them.", schema: pageOf(monitorResource) } },
     handler: async ({ query, actors }) => {
       const { account } = query;
       if ((await readAccount(account, actors)) === null) return noSuchAccount(account);
       const names = isPhysical(account) ? [account] : stripesOf(account);
       const found = await Promise.all(names.map((name) => actors.account(name)((ledger) => ledger.monitors())));
-      return answer(200, { data: found.flat(), next: null });
+      return answer(
+        200,
+        pageOfAll(found.flat(), query, ({ id }) => id, "descending"),
+      );
     },
   }),
   defineRoute({

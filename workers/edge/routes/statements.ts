@@ -155,6 +155,7 @@ export const statementRoutes = [
     idempotency: "none",
     query: podStatementQuery,
     admit: admitToPod("pod.statement"),
+    refuses: [422],
     responses: { 200: { description: "The statement.", schema: statementResource } },
     handler: async ({ seen, actors, query: { currency = seen.pod.home_currency, range } }) => {
       if (!seen.pod.currencies.includes(currency)) {

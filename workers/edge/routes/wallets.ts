@@ -1,5 +1,6 @@
 import { pageOf, walletResource } from "../../../schema/resources.ts";
 import { accountsOf } from "../../read-model/queries.ts";
+import { pageOfAll, pageQuery } from "../paging.ts";
 import { balanceRow } from "../pod-resource.ts";
 import { answer, defineRoute } from "../route.ts";
 
@@ -10,9 +11,11 @@ export const walletRoutes = [
     path: "/v1/wallets",
     summary: "The caller's own wallets: one a currency that money has met.",
     idempotency: "none",
-    responses: { 200: { description: "All of them.", schema: pageOf(walletResource) } },
-    handler: async ({ env, caller, actors }) => {
-      const { data } = await accountsOf(env.READ_MODEL, "wallet", caller.user);
+    query: pageQuery,
+    responses: { 200: { description: "A page of them, by their names.", schema: pageOf(walletResource) } },
+    handler: async ({ env, caller, actors, query }) => {
+      const { data: met } = await accountsOf(env.READ_MODEL, "wallet", caller.user);
+      const { data, next } = pageOfAll(met, query, ({ account }) => account);
       // Which wallets there are comes from the read model; what is in them, from the accounts.
       const wallets = await Promise.all(
         data.map(async ({ account, currency }) => ({
@@ -20,7 +23,7 @@ export const walletRoutes = [
           ...balanceRow(currency, await actors.account(account)((ledger) => ledger.describe())),
         })),
       );
-      return answer(200, { data: wallets, next: null });
+      return answer(200, { data: wallets, next });
     },
   }),
 ];
