@@ -1,5 +1,5 @@
 import type { ServerFrame } from "../schema/feed.ts";
-import type { Dialect, Heard } from "./load/listener.ts";
+import { type Dialect, type Heard, readOnce } from "./load/listener.ts";
 
 /** Our feed acknowledges by the window it has, and no oftener than it must. */
 const ACKNOWLEDGED = 256;
@@ -12,6 +12,8 @@ const heard = (frame: ServerFrame): Heard => {
   return seq % ACKNOWLEDGED === 0 ? { event: told, answer: JSON.stringify({ type: "ack", seq }) } : { event: told };
 };
 
+const hearing = readOnce((text) => heard(JSON.parse(text) as ServerFrame));
+
 /** The feed of a pod, from the event after `after`, by a fresh ticket for it. */
 export const feedDialect = (url: string, ticket: string, pod: string, after: number): Dialect => {
   const address = new URL(`/v1/pods/${pod}/feed?after=${after}&ticket=${ticket}`, url);
@@ -20,6 +22,6 @@ export const feedDialect = (url: string, ticket: string, pod: string, after: num
     address: address.href,
     // To a client that has never sent anything the local runtime ends the connection ten seconds after the server's close.
     greeting: "ping",
-    hear: (text) => (text.startsWith("{") ? heard(JSON.parse(text) as ServerFrame) : {}),
+    hear: (text) => (text.startsWith("{") ? hearing(text) : {}),
   };
 };

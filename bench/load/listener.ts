@@ -1,3 +1,5 @@
+import WebSocket from "ws";
+
 /** An event as a socket was told of it. */
 export type Told = { seq: number; recordedAtMs: number };
 
@@ -21,7 +23,16 @@ export type Dialect = {
   hear(text: string): Heard;
 };
 
-/** One socket that listens. It is the same on either side, so that what it costs is. */
+/** Reads a text once where it comes many times in a row, as an event does that a thousand sockets are told. */
+export const readOnce = <T>(read: (text: string) => T): ((text: string) => T) => {
+  let last: { text: string; said: T } | null = null;
+  return (text) => {
+    if (last?.text !== text) last = { text, said: read(text) };
+    return last.said;
+  };
+};
+
+/** One socket that listens. It is the same on either side, so that what it costs is: as little as can be, or it would be what is measured. */
 export class Listener {
   /** The seqs of the events that came, in the order they came. */
   readonly seqs: number[] = [];
@@ -34,22 +45,22 @@ export class Listener {
 
   /** Rejects when it is not let in. */
   static open({ address, greeting, hear }: Dialect): Promise<Listener> {
-    const socket = new WebSocket(address);
+    const socket = new WebSocket(address, { perMessageDeflate: false });
     const listener = new Listener(socket);
     return new Promise((joined, refused) => {
       const fail = (why: string) => refused(new Error(`the feed was not opened: ${why}`));
-      socket.addEventListener("message", ({ data }) => {
-        const heard = hear(String(data));
+      socket.on("message", (data) => {
+        const heard = hear(data.toString());
         if (heard.answer !== undefined) socket.send(heard.answer);
         if (heard.event !== undefined) listener.#hear(heard.event);
         else if (heard.joined) joined(listener);
         else if (heard.refused !== undefined) fail(heard.refused);
       });
-      socket.addEventListener("open", () => {
+      socket.on("open", () => {
         if (greeting !== undefined) socket.send(greeting);
       });
-      socket.addEventListener("error", () => fail("the connection failed"));
-      socket.addEventListener("close", ({ code }) => fail(`closed with ${code}`));
+      socket.on("error", () => fail("the connection failed"));
+      socket.on("close", (code) => fail(`closed with ${code}`));
     });
   }
 
