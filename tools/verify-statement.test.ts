@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Bench, credit, debit, opOn } from "../objects/ledger-account/bench.fixture.ts";
 import { LogFixture } from "../objects/ledger-account/log.fixture.ts";
+import { MAX_MINOR } from "../schema/money.ts";
 import type { StatementRecord } from "../schema/rpc/account.ts";
 import { ROOT } from "./settings.ts";
 import { type Verdict, verifyStatement } from "./verify-statement.ts";
@@ -39,6 +40,15 @@ describe("an honest statement", () => {
   ])("of seq %i to %i is found good", async (from, to) => {
     expect(verdict(await log.between(from, to))).toMatchObject({ ok: true, account: NAME, from_seq: from, to_seq: to });
   });
+});
+
+it("of a house account that holds more than any amount is found good", async () => {
+  const house = new Bench("psp:sandbox:JPY#0");
+  const most = [{ direction: "debit", minor: MAX_MINOR }] as const;
+  for (const id of ["trf_1", "trf_2", "trf_3"]) house.apply(opOn("psp:sandbox:JPY#0", "post", id, [...most]));
+  const statement = await new LogFixture(house.account, house.events).between(1, 4);
+  expect(statement.closing).toEqual({ amount: "27670116110564327421", currency: "JPY" });
+  expect(verdict(statement)).toMatchObject({ ok: true, to_seq: 4 });
 });
 
 /** Where each byte of the text belongs: the seq of the row or entry it lies in, null for the statement's own members. */

@@ -83,7 +83,7 @@ const countOf = (value: Json | undefined, seq: number, what: string): number => 
 const minorOf = (value: Json | undefined, seq: number, what: string): { minor: bigint; unit: string } => {
   const { amount, currency } = fieldsOf(value, seq, what, ["amount", "currency"]);
   const match =
-    typeof amount === "string" ? /^(?!-0(?:\.0*)?$)(-?)(0|[1-9]\d{0,18})(?:\.(\d{1,4}))?$/.exec(amount) : null;
+    typeof amount === "string" ? /^(?!-0(?:\.0*)?$)(-?)(0|[1-9]\d{0,38})(?:\.(\d{1,4}))?$/.exec(amount) : null;
   if (match === null || typeof currency !== "string") throw new Fault(seq, `${what} is no money`);
   const [, sign = "", whole = "", decimals = ""] = match;
   return { minor: BigInt(`${sign}${whole}${decimals}`), unit: `${currency}/${decimals.length}` };

@@ -49,6 +49,7 @@ describe("covering a conversion", () => {
     expect(covers(terms, { ...fill, sell: usd("100.00") })).toBe(false);
     expect(covers(terms, { ...fill, buy: { amount: "110.00", currency: "GBP" } })).toBe(false);
     expect(covers(terms, { ...fill, buy: usd("0.00") })).toBe(false);
+    expect(covers(terms, { ...fill, buy: usd("92233720368547758.08") })).toBe(false);
   });
 
   it("measures slippage in hundredths of a basis point, rounded against the provider", () => {

@@ -1,4 +1,4 @@
-import { fromMinor, type MoneyJson, toMinor } from "../../schema/money.ts";
+import { fromMinor, inRange, type MoneyJson, toMinor } from "../../schema/money.ts";
 import type { HedgeAnswer } from "../../schema/rpc/desk.ts";
 import type { Deal, QuoteTerms } from "./decide.ts";
 import type { Asked, DeskEvent } from "./events.ts";
@@ -87,7 +87,7 @@ export const covers = ({ sell, buy }: TradeTerms, fill: Fill): boolean =>
   fill.sell.currency === sell.currency &&
   toMinor(fill.sell) === toMinor(sell) &&
   fill.buy.currency === buy.currency &&
-  toMinor(fill.buy) > 0n;
+  inRange(toMinor(fill.buy));
 
 /** The fill of the attempt under way. */
 export const fillOf = (deal: Converted, under: Hedge, hedge: string, fill: Fill): HedgeChange => ({

@@ -187,7 +187,8 @@ export class Intake {
     const { legs } = checked.value;
     const terms = await this.#termsOf(accountsToAsk(legs, this.#opened));
     if (!terms.ok) return problem(terms.rejection, meta);
-    const unopened = mustExist(legs).filter((account) => !this.#opened.has(account));
+    // Who was not asked has answered before.
+    const unopened = mustExist(legs).filter((account) => terms.value.get(account) === null);
     const absent = await firstAbsent(this.#deps.env, unopened);
     if (!absent.ok) return problem(absent.rejection, meta);
     if (absent.value !== null) return problem(unknownAccount(absent.value).rejection, meta);

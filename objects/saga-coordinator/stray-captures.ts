@@ -2,7 +2,7 @@ import { accountNames, resolveStripe } from "../../schema/accounts.ts";
 import { chargeInput } from "../../schema/charges.ts";
 import { SYSTEM } from "../../schema/events.ts";
 import { shardOf } from "../../schema/ids.ts";
-import type { MoneyJson } from "../../schema/money.ts";
+import { inRange, type MoneyJson, toMinor } from "../../schema/money.ts";
 import type { InboxItem } from "../../schema/rpc/coordinator.ts";
 import type { Saga, SagaStep, StrayCapture } from "../../schema/sagas.ts";
 import type { BeginSaga } from "./decide.ts";
@@ -26,6 +26,7 @@ export const captureInDoubt = (saga: Saga): Found | null => {
  */
 export const strayIn = (saga: Saga, { state, amount, provider_ref }: InboxItem): Found | null => {
   if (saga.failure === null || state !== "captured" || amount === null || provider_ref === null) return null;
+  if (!inRange(toMinor(amount))) return null;
   const isKnown = saga.strays?.some((known) => known.provider_ref === provider_ref) === true;
   return isKnown ? null : { provider_ref, amount };
 };

@@ -94,6 +94,15 @@ const compensated = [DONE, DONE, DONE].reduce((saga, move) => told(saga, move), 
 const posting = told(capturing, { outcome: "done", result: { provider_ref: "pay_1" } });
 const succeeded = [DONE, DONE].reduce((saga, move) => told(saga, move), posting);
 
+it.each(["0.00", "92233720368547758.08"])(
+  "a capture of %s, which no account can book, is no money that was found",
+  (amount) => {
+    const captured = item("captured", { amount: { amount, currency: "EUR" } });
+    expect(strayIn(compensated, captured)).toBeNull();
+    expect(strayIn(compensated, item("captured"))).not.toBeNull();
+  },
+);
+
 describe("whatever a provider says, whenever", () => {
   const WEBHOOKS = {
     captured: item("captured"),

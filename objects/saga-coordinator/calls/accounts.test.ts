@@ -176,6 +176,18 @@ describe("post", () => {
     expect(report.park).toBeUndefined();
   });
 
+  it("is redirected, too, for a wallet that is full", async () => {
+    const full: Script = (account) => (account === "wallet:bob:EUR" ? no("amount_out_of_range") : yes());
+    expect((await performing(saga, full)).report).toMatchObject({ redirects: { "1": "suspense:EUR#3" } });
+  });
+
+  it("stops for a person where a house account refuses its amount: suspense would not take it either, however often it is asked", async () => {
+    const none: Script = (account) => (account === "fee:EUR#3" ? no("amount_out_of_range") : yes());
+    const { report } = await performing(saga, none);
+    expect(report).toMatchObject({ outcome: "unknown", park: "fee:EUR#3: amount_out_of_range" });
+    expect(report.redirects).toBeUndefined();
+  });
+
   it("of a redirected leg stands in a cut at the account it was meant for, until the cut in which it moved", () => {
     const redirected = told(saga, { outcome: "unknown", redirects: { "1": "suspense:EUR#3" } }, T0, 4);
     expect(postingsOf(redirected, 3)[1]).toMatchObject({

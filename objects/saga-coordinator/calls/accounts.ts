@@ -1,4 +1,4 @@
-import { accountNames, resolveStripe } from "../../../schema/accounts.ts";
+import { accountNames, parseAccount, resolveStripe } from "../../../schema/accounts.ts";
 import { acceptedLegsOf, chargeInput, type FailureCode, type TransferLeg } from "../../../schema/charges.ts";
 import { bodyHash } from "../../../schema/events.ts";
 import { shardOf } from "../../../schema/ids.ts";
@@ -222,6 +222,10 @@ const REDIRECTED: ReadonlySet<string> = new Set([
   "amount_out_of_range",
 ]);
 
+/** A house account takes all but an amount that is none, which suspense would not take either. */
+const mayRedirect = ({ account, answer }: Called): boolean =>
+  REDIRECTED.has(finalNo(answer)?.rejection.code ?? "") && parseAccount(account)?.rules.governed === true;
+
 /**
  * Posts at every account that has not acknowledged yet, again until each has. One that may still say no answers with a stored
  * refusal: its legs go to suspense, journalled first. Any other refusal here is beyond the rules.
@@ -232,7 +236,7 @@ export const postEverywhere = async (saga: Saga, except: string | null, port: Ca
   const called = await callAll(saga, "post", targets, port);
   const result = { acks: { ...acks, ...acknowledged(called) } };
   const refused = called.filter(({ answer }) => finalNo(answer) !== null);
-  const beyond = refused.find(({ answer }) => !REDIRECTED.has(finalNo(answer)?.rejection.code ?? ""));
+  const beyond = refused.find((one) => !mayRedirect(one));
   if (beyond !== undefined) {
     return { outcome: "unknown", result, park: `${beyond.account}: ${finalNo(beyond.answer)?.rejection.code}` };
   }
