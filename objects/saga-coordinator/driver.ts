@@ -171,10 +171,9 @@ export class Driver {
    * is due. Its timer comes back until the pod has it.
    */
   tell(id: string): void {
-    const telling = this.#tell(id)
-      .catch((error) => console.error(`no pod was told of ${id}: ${error instanceof Error ? error.message : "failed"}`))
-      .finally(() => this.#begun.delete(telling));
-    this.#begun.add(telling);
+    const failed = (error: unknown) =>
+      console.error(`no pod was told of ${id}: ${error instanceof Error ? error.message : "failed"}`);
+    this.#note(this.#tell(id).catch(failed));
   }
 
   async #tell(id: string): Promise<void> {
@@ -221,8 +220,13 @@ export class Driver {
   }
 
   #begin(saga: Saga): void {
-    const drive = this.drive(saga).finally(() => this.#begun.delete(drive));
-    this.#begun.add(drive);
+    this.#note(this.drive(saga));
+  }
+
+  /** Work that is not waited for, until it is over. It never rejects. */
+  #note(work: Promise<void>): void {
+    const noted = work.finally(() => this.#begun.delete(noted));
+    this.#begun.add(noted);
   }
 
   #hold(id: string): void {

@@ -90,7 +90,7 @@ export const operateSaga = async (
   const taken = await takeWord(deps, id, key, { word: wordOf(command, by), meta }, (saga, turn) => {
     const straySaga = turn.ids.next("sag", turn.now, shardOf("sag", saga.id) ?? 0);
     const operated = operate(saga, command, { by, now: turn.now, cutEpoch: turn.state.cutEpoch, straySaga });
-    return operated.ok ? accept({ saga: operated.saga, awaitsApproval: operated.awaitsApproval }) : operated;
+    return operated.ok ? accept(operated) : operated;
   });
   if (taken === null) return refused(noSuchSaga().rejection, meta.correlation);
   if (!taken.ok) return taken;

@@ -2,8 +2,8 @@ import type { Meta } from "../events.ts";
 import type { MoneyJson } from "../money.ts";
 import type { Role } from "../permissions.ts";
 import type { PodRecord, PodType } from "../pods.ts";
-import type { Refused, Rejection, Result } from "../rejections.ts";
-import type { ActorRpc, Answered, CommandKey } from "./actor.ts";
+import type { Rejection, Result } from "../rejections.ts";
+import type { ActorRpc, Answered, CommandKey, KeyedAnswer } from "./actor.ts";
 
 export type CreatePod = {
   pod: string;
@@ -39,13 +39,7 @@ export type PodReply =
   | { type: "member"; user: string; role: Role }
   | { type: "removed" };
 
-/**
- * A command that was refused. `request_id` is that of the call that was answered first: a replay repeats it, so that a replayed
- * problem is byte for byte the first.
- */
-export type PodRefused = Refused & { replayed: boolean; request_id: string };
-
-export type PodAnswer = { ok: true; value: Answered<PodReply> } | PodRefused;
+export type PodAnswer = KeyedAnswer<PodReply>;
 
 /**
  * The coordinator's side of a pod. Each is a command of its own, final per saga; a call carries at most 256 (more throws).

@@ -257,7 +257,7 @@ describe("a ledger transfer", () => {
     expect((await transfer(paid(`pod:${another.id}:USD`))).status).toBe(404);
   });
 
-  test("of the largest amount there is keeps no house account from the next, and no wallet from what comes", async () => {
+  test("of the largest amount there is keeps no house account from the next; what a full wallet cannot take is in suspense", async () => {
     const most = { amount: "9223372036854775807", currency: "ISK" };
     const often = Array.from({ length: 12 }, () => order([debit("suspense:ISK", most), credit("fee:ISK", most)]));
     for (const each of often) must(await transfer(each), 201);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { limitQuery } from "../../schema/commands.ts";
-import { type Cursor, encodeCursor, keyPart, type Listing, type Page, parseCursor } from "../read-model/page.ts";
+import { type Cursor, keyPart, type Listing, type Page, parseCursor, toListing } from "../read-model/page.ts";
 
 const cursor = z.string().transform((text, context): Cursor | null => {
   const parsed = parseCursor(text);
@@ -26,7 +26,10 @@ export const pageOfAll = <T>(
   const left = items
     .toSorted((one, other) => compare(keyOf(one), keyOf(other)))
     .filter((item) => after === null || compare(keyOf(item), keyPart(after)) > 0);
-  const data = left.slice(0, limit);
-  const last = data.at(-1);
-  return { data, next: left.length > limit && last !== undefined ? encodeCursor([keyOf(last)]) : null };
+  return toListing(
+    left,
+    limit,
+    (item) => [keyOf(item)],
+    (item) => item,
+  );
 };

@@ -2,8 +2,6 @@ import { systemClock, systemIds } from "../../../objects/kit/clock.ts";
 import { monitorBody, monitorsQuery } from "../../../schema/account-commands.ts";
 import { parseAccount, stripesOf } from "../../../schema/accounts.ts";
 import { limitQuery } from "../../../schema/commands.ts";
-import { canonicalJson } from "../../../schema/events.ts";
-import { routeCommand } from "../../../schema/ids.ts";
 import { monitorResource } from "../../../schema/ledger-resources.ts";
 import { accountOfMonitor, monitorId } from "../../../schema/monitors.ts";
 import { accept, reject } from "../../../schema/rejections.ts";
@@ -13,17 +11,14 @@ import { invalid } from "../body.ts";
 import { paged, pageOfAll } from "../paging.ts";
 import { answer, type Call, defineRoute } from "../route.ts";
 import { commandAccount, isPhysical, noSuchAccount } from "./account-commands.ts";
+import { claimId } from "./claims.ts";
 
-const COMMAND = "account.add_monitor";
 const noSuchMonitor = () => reject("not_found", "no such monitor");
 
 /** The id of the monitor to make: under a key, the id that key was bound to first. */
-const idFor = async ({ caller, actors, body }: Call<{ account: string }, unknown>, key: string | null) => {
-  const candidate = monitorId(systemIds.next("mon", systemClock.now()), body.account);
-  if (key === null) return accept(candidate);
-  const scope = { subject: caller.user, command: COMMAND, key, request: canonicalJson(body) };
-  const shard = routeCommand(scope.subject, COMMAND, "", key);
-  const claimed = await actors.coordinator(shard)((coordinator) => coordinator.claimId(scope, candidate));
+const idFor = async (call: Call<{ account: string }, unknown>, key: string | null) => {
+  const candidate = monitorId(systemIds.next("mon", systemClock.now()), call.body.account);
+  const claimed = await claimId(call, { command: "account.add_monitor", key, request: call.body, candidate });
   return claimed.ok ? accept(claimed.value.id) : claimed;
 };
 

@@ -1,7 +1,5 @@
 import { systemClock, systemIds } from "../../../objects/kit/clock.ts";
 import { createPodBody, entriesQuery, eventsQuery, freezeBody, renamePodBody } from "../../../schema/commands.ts";
-import { canonicalJson } from "../../../schema/events.ts";
-import { routeCommand } from "../../../schema/ids.ts";
 import { entryResource } from "../../../schema/ledger-resources.ts";
 import { accept } from "../../../schema/rejections.ts";
 import { eventRow, pageOf, podResource as podSchema } from "../../../schema/resources.ts";
@@ -9,6 +7,7 @@ import { listEntries, listPods } from "../../read-model/queries.ts";
 import { paged, pageQuery } from "../paging.ts";
 import { podListed, podResource, podWithBalances } from "../pod-resource.ts";
 import { answer, type Call, defineRoute } from "../route.ts";
+import { claimId } from "./claims.ts";
 import { commandPod } from "./pod-commands.ts";
 import { admitToPod } from "./pod-policy.ts";
 
@@ -16,11 +15,9 @@ import { admitToPod } from "./pod-policy.ts";
  * The id of the pod to make: under a key, the id that key was bound to first. Either way a shard has the pod in its directory
  * before the pod has anything: nothing else could find it again, were the read model gone.
  */
-const podIdFor = async ({ caller, actors, body }: Call<unknown, unknown>, key: string | null) => {
+const podIdFor = async (call: Call<unknown, unknown>, key: string | null) => {
   const candidate = systemIds.next("pod", systemClock.now());
-  const command = { subject: caller.user, command: "pod.create", key, request: canonicalJson(body) };
-  const shard = routeCommand(command.subject, command.command, "", key ?? candidate);
-  const claimed = await actors.coordinator(shard)((coordinator) => coordinator.claimId(command, candidate, "pod"));
+  const claimed = await claimId(call, { command: "pod.create", key, request: call.body, candidate, kind: "pod" });
   return claimed.ok ? accept(claimed.value.id) : claimed;
 };
 

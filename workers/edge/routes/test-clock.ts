@@ -1,12 +1,11 @@
 import { advanceClock, isoTime, systemClock } from "../../../objects/kit/clock.ts";
 import { advanceClockBody } from "../../../schema/commands.ts";
 import { addDuration } from "../../../schema/durations.ts";
-import { canonicalJson } from "../../../schema/events.ts";
-import { routeCommand } from "../../../schema/ids.ts";
 import { clockResource } from "../../../schema/resources.ts";
 import type { Env } from "../../env.ts";
 import { type Actors, actorsOf } from "../actors.ts";
 import { answer, defineRoute } from "../route.ts";
+import { claimId } from "./claims.ts";
 import { knownStreams } from "./known-streams.ts";
 
 /** A timer may set the next one: rounds until none is due, and a bound for one that never stops. */
@@ -47,16 +46,16 @@ export const testClockRoutes = [
     when: (settings) => settings.CROWDPAY_CLOCK === "manual",
     body: advanceClockBody,
     responses: { 200: { description: "The time it is now.", schema: clockResource } },
-    handler: async ({ caller, actors, requestId, key, env, body: { advance } }) => {
+    handler: async (call) => {
       const now = (replayed: boolean) => answer(200, { now: isoTime(systemClock.now()) }, { replayed });
-      const scope = { subject: caller.user, command: "clock.advance", key, request: canonicalJson(advance) };
-      const shard = routeCommand(scope.subject, scope.command, "", key ?? "");
-      const claimed = await actors.coordinator(shard)((coordinator) => coordinator.claimId(scope, requestId));
+      const { advance } = call.body;
+      const command = { command: "clock.advance", key: call.key, request: advance, candidate: call.requestId };
+      const claimed = await claimId(call, command);
       if (!claimed.ok) return claimed;
       if (claimed.value.claimed_before) return now(true);
       const at = systemClock.now();
       advanceClock(addDuration(at, advance) - at);
-      await runAllDue(env);
+      await runAllDue(call.env);
       return now(false);
     },
   }),
